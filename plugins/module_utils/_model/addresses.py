@@ -1,0 +1,109 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host's network configuration looks like: links, addresses, routes, and what may be bound there.
+
+Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtnetlink.h, if.h), so that a record can be held against
+a dump byte by byte; `_module.results` turns them into words.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+IFF_UP = 0x1
+IFF_LOOPBACK = 0x8
+IFF_RUNNING = 0x40
+IFF_LOWER_UP = 0x10000
+
+# RFC 2863 operational states, include/uapi/linux/if.h
+OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
+
+IFA_F_SECONDARY = 0x01  # IPv4; the same bit says "temporary" (RFC 8981) for IPv6
+IFA_F_NODAD = 0x02
+IFA_F_OPTIMISTIC = 0x04
+IFA_F_DADFAILED = 0x08
+IFA_F_HOMEADDRESS = 0x10
+IFA_F_DEPRECATED = 0x20
+IFA_F_TENTATIVE = 0x40
+IFA_F_PERMANENT = 0x80
+IFA_F_MANAGETEMPADDR = 0x100
+IFA_F_NOPREFIXROUTE = 0x200
+IFA_F_MCAUTOJOIN = 0x400
+IFA_F_STABLE_PRIVACY = 0x800
+
+RTN_UNICAST = 1
+RTN_LOCAL = 2
+RTN_BROADCAST = 3
+RTN_ANYCAST = 4
+RTN_MULTICAST = 5
+
+RTNH_F_DEAD = 1
+
+RT_TABLE_LOCAL = 255
+
+
+class Link(NamedTuple):
+    """One network interface, from RTM_NEWLINK (or psutil, where everything after `name` may be unknown)."""
+
+    ifindex: int
+    name: str  # shown as the host says it, control characters escaped
+    kind: Optional[str]  # IFLA_INFO_KIND: veth, bridge, vrf, …; None for a link without one (a physical device)
+    flags: Optional[int]  # IFF_*
+    operstate: Optional[str]  # one of OPERSTATES
+    mtu: Optional[int]  # bytes
+    mac: Optional[str]
+    master: int  # ifindex of the bridge, bond or VRF above it; 0 = none
+    vrf_table: Optional[int]  # routing table of a link of kind vrf
+
+
+class Address(NamedTuple):
+    """One address on one link, from RTM_NEWADDR."""
+
+    family: str  # ipv4 | ipv6
+    packed: bytes  # ours, also on a point-to-point link (IFA_LOCAL); 4 or 16 bytes, network order
+    prefixlen: int
+    ifindex: int
+    scope: Optional[int]  # RT_SCOPE_*: 0 universe, 200 site, 253 link, 254 host
+    flags: Optional[int]  # IFA_F_*
+    peer: Optional[bytes]  # the other end of a point-to-point link
+    broadcast: Optional[bytes]
+    label: Optional[str]
+    preferred_lifetime: Optional[int]  # seconds; None = for ever (or unknown, when `flags` is None)
+    valid_lifetime: Optional[int]
+
+
+class Route(NamedTuple):
+    """One row of a table that decides what is local: table `local`, or the table of a VRF."""
+
+    family: str
+    table: int
+    type: int  # RTN_*
+    packed: bytes
+    prefixlen: int
+    ifindex: int
+    priority: int
+    flags: int  # RTNH_F_*
+    tos: int
+
+
+class Network(NamedTuple):
+    """Everything that decides whether an address is local and may be bound, as one look at the host found it.
+
+    A member that could not be read is None, and a Gap in the snapshot says why.
+    """
+
+    links: Optional[tuple[Link, ...]]
+    addresses: Optional[tuple[Address, ...]]
+    routes_ipv4: Optional[tuple[Route, ...]]  # lookup order among equal prefixes
+    routes_ipv6: Optional[tuple[Route, ...]]
+    missing_tables_ipv4: frozenset[int]  # asked for and not there: the kernel then accepts any bind (inet_addr_type_table)
+    local_first: Optional[bool]  # no policy rule comes before table `local`
+    nonlocal_bind_ipv4: Optional[bool]  # net.ipv4.ip_nonlocal_bind
+    nonlocal_bind_ipv6: Optional[bool]
+    lookups: dict[tuple[int, bytes], Optional[int]]  # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route,
+    # None = it could not be asked. Only for what the tables above do not already answer.
+
+
+NO_NETWORK = Network(None, None, None, None, frozenset(), None, None, None, {})
