@@ -16,9 +16,9 @@ _ZERO_RUNS = tuple(":0" * length + ":" for length in range(8, 1, -1))  # the lon
 def printable(raw: bytes | str) -> str:
     """Text that can be shown on a terminal and written to a log: what the host said, with everything dangerous escaped.
 
-    Bytes that are not UTF-8 (also as the surrogates that os.fsdecode makes of them) become \\xNN. Control characters, ESC,
-    line separators, format and bidi characters and lone surrogates become \\n, \\x1b, \\u202e and so on. All other text is
-    unchanged; a backslash is not doubled, because unit names such as dev-disk-by\\x2duuid.swap contain it.
+    Bytes that are not UTF-8 (also as the surrogates that os.fsdecode makes of them) become \\xNN. Control characters,
+    ESC, line separators, format and bidi characters and lone surrogates become \\n, \\x1b, \\u202e and so on. All other
+    text is unchanged; a backslash is not doubled, because unit names such as dev-disk-by\\x2duuid.swap contain it.
     """
     text = raw if isinstance(raw, str) else raw.decode("utf-8", "backslashreplace")
     if text.isprintable():
@@ -38,8 +38,9 @@ def _escape(character: str) -> str:
 def format_address(packed: bytes) -> str:
     """RFC 5952 text of 4 or 16 bytes in network order; v4-mapped addresses in dotted form (::ffff:192.0.2.5).
 
-    Written out here because neither peer is the same everywhere: ipaddress spells v4-mapped addresses differently before
-    Python 3.13, and inet_ntop of the C library also dots v4-compatible ones (::192.0.2.5). ValueError for other lengths.
+    Written out here because neither peer is the same everywhere: ipaddress spells v4-mapped addresses differently
+    before Python 3.13, inet_ntop of the C library also dots v4-compatible ones (::192.0.2.5). ValueError for other
+    lengths.
     """
     if len(packed) == 4:
         return "{}.{}.{}.{}".format(*packed)
