@@ -1,0 +1,141 @@
+# Two commands are enough on a fresh machine: `make run` and `make test`. `make help` lists the others.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+TOOLS := tests/tools
+COLLECTION := collections/ansible_collections/infracheck/bindings
+VENV := .venv
+VENV_NEXT := .venv-next
+
+# Stamps carry a hash of what was installed and where, so that a change of either installs again and nothing else does.
+hash = $(shell (pwd; cat $(1)) | sha256sum | cut -c1-12)
+MADE := $(VENV)/made-$(call hash,/dev/null)
+RUN := $(VENV)/run-$(call hash,requirements/run.txt)
+DEV := $(VENV)/dev-$(call hash,requirements/*.txt)
+NEXT := $(VENV_NEXT)/next-$(call hash,requirements/next.txt requirements/test.txt)
+
+PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
+# ansible-lint and ansible-test look up their helpers on PATH.
+IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: help
+help:  ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+
+# --- Use ---
+
+.PHONY: run
+run: $(RUN) link  ## Check this very machine: what its listeners are bound to (exits 0 when it could look)
+	$(IN_VENV) ansible-playbook check_bindings.yml -e bind_check_fail_on=never
+
+.PHONY: demo
+demo: $(RUN) link  ## Show a finding: a real listener loses its address, in a network namespace of its own (root)
+	@$(TOOLS)/system_packages.sh ip:iproute2 unshare:util-linux
+	$(IN_VENV) $(TOOLS)/demo.sh
+
+# --- Test ---
+
+.PHONY: test
+test: lint unit integration kernel-test  ## Run every test (under 20 minutes on 2 cores)
+
+.PHONY: unit
+unit: $(DEV) link  ## Unit tests (under 30 s)
+	$(IN_VENV) pytest tests/unit
+
+.PHONY: integration
+integration: $(DEV) $(NEXT) link system-packages  ## The modules and playbooks on this machine, with both ansible-core lines
+	$(IN_VENV) pytest tests/integration
+	$(call with_next,pytest tests/integration)
+
+WORLDS ?= 2000
+SEED ?=
+.PHONY: kernel-test
+kernel-test: $(DEV) link system-packages  ## Random worlds, our answers against the kernel's own (root): WORLDS=… SEED=…
+	$(IN_VENV) WORLDS="$(WORLDS)" SEED="$(SEED)" pytest tests/kernel
+
+.PHONY: lint
+lint: ruff mypy ansible-lint docs changelog schemas sanity  ## Every static check
+
+.PHONY: ruff
+ruff: $(DEV)  ## Python style and formatting
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+.PHONY: format
+format: $(DEV)  ## Format the Python files
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+.PHONY: mypy
+mypy: $(DEV) link  ## Types, strict: the plugins as the oldest target Python sees them, then the tests
+	$(VENV)/bin/mypy --python-version 3.9 $(COLLECTION)/plugins
+	$(VENV)/bin/mypy $(COLLECTION)/tests
+
+.PHONY: ansible-lint
+ansible-lint: $(DEV) link  ## Playbooks, roles and YAML, by the production profile
+	$(VENV)/bin/yamllint --strict .
+	$(IN_VENV) ansible-lint --offline --strict --profile production
+
+.PHONY: docs
+docs: $(DEV) link  ## Documentation of the modules: complete, and every reference in it resolves
+	$(VENV)/bin/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+.PHONY: changelog
+changelog: $(DEV)  ## Changelog fragments
+	$(VENV)/bin/antsibull-changelog lint
+
+LINT_SCHEMAS = $(shell $(VENV)/bin/python -c 'import ansiblelint; print(ansiblelint.__path__[0])')/schemas
+.PHONY: schemas
+schemas: $(DEV)  ## galaxy.yml, runtime.yml and role arguments by their schemas; our own schemas by the metaschema
+	$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/galaxy.json galaxy.yml
+	$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/meta-runtime.json meta/runtime.yml
+	$(if $(wildcard roles/*/meta/argument_specs.yml),$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/role-arg-spec.json $(wildcard roles/*/meta/argument_specs.yml))
+	$(if $(wildcard docs/schemas/*.json),$(VENV)/bin/check-jsonschema --check-metaschema $(wildcard docs/schemas/*.json))
+
+.PHONY: sanity
+sanity: $(DEV) $(NEXT)  ## ansible-test sanity, of both ansible-core lines
+	@$(TOOLS)/system_packages.sh git:git
+	$(TOOLS)/sanity.sh $(VENV)
+	$(call with_next,$(TOOLS)/sanity.sh $(VENV_NEXT))
+
+# --- Set-up ---
+
+.PHONY: setup
+setup: $(DEV) $(NEXT) link system-packages  ## Everything that the other targets need
+
+.PHONY: link
+link:
+	@$(TOOLS)/link_checkout.sh
+
+.PHONY: system-packages
+system-packages:  ## System packages that the tests need: installs what is missing (Debian, root), else names it
+	@$(TOOLS)/system_packages.sh git:git ip:iproute2 ss:iproute2 unshare:util-linux setpriv:util-linux
+
+$(MADE):
+	$(TOOLS)/make_venv.sh $(VENV) 3.11 3.12 3.13
+	touch $@
+
+$(RUN): $(MADE)
+	$(VENV)/$(PIP_INSTALL) -r requirements/run.txt
+	touch $@
+
+$(DEV): $(RUN)
+	$(VENV)/$(PIP_INSTALL) -r requirements/dev.txt
+	touch $@
+
+# The newer ansible-core wants Python 3.12 or newer. Without one its runs are skipped, by name and aloud.
+$(NEXT):
+	@if $(TOOLS)/find_python.sh 3.13 3.12 >/dev/null; then \
+	  $(TOOLS)/make_venv.sh $(VENV_NEXT) 3.13 3.12 && \
+	  $(VENV_NEXT)/$(PIP_INSTALL) -r requirements/next.txt && touch $@; \
+	fi
+with_next = @if [ -e $(NEXT) ]; then \
+	  echo '$(1)  # ansible-core 2.21'; PATH="$(CURDIR)/$(VENV_NEXT)/bin:$$PATH" $(1); \
+	else echo 'skipped: $(1) with ansible-core 2.21: no Python 3.13 or 3.12 on this machine'; fi
+
+.PHONY: clean
+clean:  ## Remove everything that make and the tools made
+	rm -rf $(VENV) $(VENV_NEXT) .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build collections dist tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +
