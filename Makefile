@@ -132,8 +132,8 @@ $(NEXT):
 	  $(VENV_NEXT)/$(PIP_INSTALL) -r requirements/next.txt && touch $@; \
 	fi
 with_next = @if [ -e $(NEXT) ]; then \
-	  echo '$(1)  # ansible-core 2.21'; PATH="$(CURDIR)/$(VENV_NEXT)/bin:$$PATH" $(1); \
-	else echo 'skipped: $(1) with ansible-core 2.21: no Python 3.13 or 3.12 on this machine'; fi
+	  echo "With ansible-core 2.21: $(1)"; PATH="$(CURDIR)/$(VENV_NEXT)/bin:$$PATH" $(1); \
+	else echo "skipped: $(1) with ansible-core 2.21, as this machine has no Python 3.13 or 3.12"; fi
 
 .PHONY: clean
 clean:  ## Remove everything that make and the tools made
