@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which source a host is read through. A backend is a value: what it can see, and the functions that read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from typing import Callable, NamedTuple
+
+from .._model.addresses import Network
+from .._model.listeners import Socket
+from .._model.owners import Ownership
+from .._model.snapshot import Capabilities, Gap
+
+NAMES = ("auto", "netlink", "psutil")
+
+Sockets = tuple[tuple[Socket, ...], tuple[Gap, ...]]
+Networks = tuple[Network, tuple[Gap, ...]]
+Ownerships = tuple[list[Ownership], tuple[Gap, ...]]
+
+
+class BackendUnavailable(Exception):
+    """That backend cannot be used on this host; the text says why and what could be done."""
+
+
+class UnreadableTable(Exception):
+    """The sockets themselves cannot be read, so that nothing at all can be said."""
+
+
+class Backend(NamedTuple):
+    """read_sockets(protocols): sorted; raises UnreadableTable. read_network(): never raises, what is missing is
+    None and a gap.
+    read_lookups(network, wanted): the network with the kernel's answers for the (VRF, address) pairs.
+    read_owners(sockets, every_holder):
+    one Ownership per socket in their order; those at the positions `every_holder` are looked for in every process of
+    the host.
+    """
+
+    name: str
+    capabilities: Capabilities
+    read_sockets: Callable[[Sequence[str]], Sockets]
+    read_network: Callable[[], Networks]
+    read_lookups: Callable[[Network, Collection[tuple[int, bytes]]], Networks]
+    read_owners: Callable[[Sequence[Socket], Collection[int]], Ownerships]
+
+
+def select_backend(name: str) -> Backend:
+    """The backend of that name; `auto` is netlink on Linux, psutil elsewhere. Raises BackendUnavailable."""
+    is_linux = sys.platform.startswith("linux")
+    if name == "netlink" or (name == "auto" and is_linux):
+        if not is_linux:
+            raise BackendUnavailable(
+                f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
+            )
+        from .netlink_backend import NETLINK
+
+        return NETLINK
+    from .psutil_backend import load_psutil_backend
+
+    return load_psutil_backend()

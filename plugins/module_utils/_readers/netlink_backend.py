@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Linux, through the kernel's own interfaces, with the standard library alone."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Sequence
+from typing import Callable, Optional, TypeVar
+
+from .._model.addresses import NO_NETWORK, RT_TABLE_LOCAL, Network, Route
+from .._model.listeners import Socket
+from .._model.owners import UNKNOWN_OWNERSHIP
+from .._model.snapshot import Capabilities, Gap
+from .._wire.netlink import MalformedMessage
+from .addresses import read_addresses, read_links
+from .backends import Backend, Networks, Ownerships, Sockets, UnreadableTable
+from .listeners import read_listeners, sort_sockets
+from .netlink_socket import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
+from .routes import read_local_first, read_lookups, read_table
+from .sysctls import read_nonlocal_bind
+
+_T = TypeVar("_T")
+
+# What sock_diag answers where tcp_diag, udp_diag or inet_diag is not in the kernel and cannot be loaded (a
+# container), or is forbidden.
+_NO_DIAG = (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EINVAL)
+
+
+def read_sockets(protocols: Sequence[str]) -> Sockets:
+    """Every listener of those protocols. Raises UnreadableTable."""
+    rows: list[Socket] = []
+    gaps: list[Gap] = []
+    for protocol in protocols:
+        try:
+            with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
+                rows += read_listeners(diag_socket, protocol)
+        except NetlinkError as error:
+            if error.errno not in _NO_DIAG:
+                raise UnreadableTable(f"the {protocol} sockets could not be read from sock_diag: {error}") from error
+            rows += _read_proc(protocol, str(error), gaps)
+        except MalformedMessage as error:
+            raise UnreadableTable(f"the {protocol} sockets could not be read from sock_diag: {error}") from error
+    return sort_sockets(rows), tuple(gaps)
+
+
+def _read_proc(protocol: str, reason: str, gaps: list[Gap]) -> list[Socket]:
+    from .proc_sockets import read_proc_sockets
+
+    sockets, found = read_proc_sockets(protocol, reason)
+    gaps += found
+    return sockets
+
+
+def read_network() -> Networks:
+    """Links, addresses, local tables, rules and settings; whatever cannot be read is None and has its Gap."""
+    gaps: list[Gap] = []
+    try:
+        with NetlinkSocket(NETLINK_ROUTE) as route_socket:
+            network = _read_tables(route_socket, gaps)
+    except NetlinkError as error:
+        gaps.append(Gap("rtnetlink", "links, addresses and routes", str(error)))
+        network = NO_NETWORK
+    return network._replace(
+        nonlocal_bind_ipv4=_or_gap(gaps, "/proc/sys", "net.ipv4.ip_nonlocal_bind", lambda: read_nonlocal_bind("ipv4")),
+        nonlocal_bind_ipv6=_or_gap(gaps, "/proc/sys", "net.ipv6.ip_nonlocal_bind", lambda: read_nonlocal_bind("ipv6")),
+    ), tuple(gaps)
+
+
+def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
+    links = _or_gap(gaps, "rtnetlink", "links", lambda: read_links(route_socket))
+    tables = [RT_TABLE_LOCAL, *sorted({link.vrf_table for link in links or () if link.vrf_table is not None})]
+    missing: set[int] = set()
+
+    def read_ipv4() -> tuple[Route, ...]:
+        routes: list[Route] = []
+        for table in tables:
+            rows = read_table(route_socket, "ipv4", table)
+            routes += rows or ()
+            if rows is None:
+                missing.add(table)
+        return tuple(routes)
+
+    return Network(
+        links=links,
+        addresses=_or_gap(gaps, "rtnetlink", "addresses", lambda: read_addresses(route_socket)),
+        routes_ipv4=_or_gap(gaps, "rtnetlink", "IPv4 local routes", read_ipv4),
+        routes_ipv6=_or_gap(
+            gaps,
+            "rtnetlink",
+            "IPv6 local routes",
+            lambda: tuple(row for table in tables for row in read_table(route_socket, "ipv6", table) or ()),
+        ),
+        missing_tables_ipv4=frozenset(missing),
+        local_first=_or_gap(gaps, "rtnetlink", "policy rules", lambda: read_local_first(route_socket)),
+        nonlocal_bind_ipv4=None,
+        nonlocal_bind_ipv6=None,
+        lookups={},
+    )
+
+
+def _or_gap(gaps: list[Gap], source: str, subject: str, read: Callable[[], _T]) -> Optional[_T]:
+    try:
+        return read()
+    except (NetlinkError, MalformedMessage, OSError) as error:
+        # A host without IPv6 has no such setting, and no IPv6 socket that it could concern.
+        if not (subject.startswith("net.ipv6.") and isinstance(error, FileNotFoundError)):
+            gaps.append(Gap(source, subject, str(error)))
+        return None
+
+
+def add_lookups(network: Network, wanted: Collection[tuple[int, bytes]]) -> Networks:
+    if not wanted:
+        return network, ()
+    try:
+        with NetlinkSocket(NETLINK_ROUTE) as route_socket:
+            return network._replace(lookups=read_lookups(route_socket, wanted)), ()
+    except (NetlinkError, MalformedMessage) as error:
+        return network, (Gap("rtnetlink", "route lookups", str(error)),)
+
+
+def read_ownerships(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
+    from .owners import read_owners
+
+    by_inode, gaps = read_owners(sockets, every_process={sockets[position].inode for position in every_holder})
+    return [by_inode.get(socket.inode, UNKNOWN_OWNERSHIP) for socket in sockets], gaps
+
+
+NETLINK = Backend(
+    name="netlink",
+    capabilities=Capabilities(pins=True, address_flags=True, link_state=True, nonlocal_binds=False),
+    read_sockets=read_sockets,
+    read_network=read_network,
+    read_lookups=add_lookups,
+    read_owners=read_ownerships,
+)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kernel's routing holds for local: the tables that say so, the rules before them, and its own answer for
+one address.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from typing import Optional
+
+from .._model.addresses import RT_TABLE_LOCAL, RTN_UNICAST, Route
+from .._wire.rtnetlink import (
+    FAMILY_NUMBERS,
+    RTM_GETROUTE,
+    RTM_GETRULE,
+    pack_lookup_request,
+    pack_rule_request,
+    pack_table_request,
+    parse_route,
+    parse_rule,
+)
+from .netlink_socket import NetlinkError, NetlinkSocket
+
+# What a kernel without that family, or built without policy routing, answers to a dump.
+_NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
+
+
+def read_table(route_socket: NetlinkSocket, family: str, table: int) -> Optional[tuple[Route, ...]]:
+    """The routes of one table, in lookup order among equal prefixes; None where the table does not exist.
+
+    The table `local` of a namespace that never had an IPv4 address does not exist. Raises NetlinkError,
+    MalformedMessage.
+    """
+    try:
+        payloads = route_socket.dump(RTM_GETROUTE, pack_table_request(FAMILY_NUMBERS[family], table))
+    except NetlinkError as error:
+        if error.errno == errno.ENOENT:  # "FIB table does not exist", with strict checking only
+            return None
+        if error.errno in _NOT_SUPPORTED:
+            return ()
+        raise
+    routes = map(parse_route, payloads)
+    return tuple(route for route in routes if route is not None and route.family == family and route.table == table)
+
+
+def read_local_first(route_socket: NetlinkSocket) -> bool:
+    """Whether table `local` is asked before any policy rule can decide, for IPv4 and for IPv6. Raises NetlinkError,
+    MalformedMessage.
+    """
+    for family in FAMILY_NUMBERS.values():
+        try:
+            payloads = route_socket.dump(RTM_GETRULE, pack_rule_request(family))
+        except NetlinkError as error:
+            if error.errno in _NOT_SUPPORTED:
+                continue  # without policy routing there is nothing but local, main, default
+            raise
+        rules = sorted(
+            (parse_rule(payload) for payload in payloads if payload[:1] == bytes([family])), key=lambda rule: rule[0]
+        )
+        if rules and rules[0][1:] != (RT_TABLE_LOCAL, True):
+            return False
+    return True
+
+
+def read_lookups(
+    route_socket: NetlinkSocket, wanted: Iterable[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], Optional[int]]:
+    """The kernel's route type (RTN_*) for each (VRF ifindex or 0, address); 0 where it has no route. Raises
+    MalformedMessage.
+    """
+    return {(vrf, packed): _read_lookup(route_socket, vrf, packed) for vrf, packed in wanted}
+
+
+def _read_lookup(route_socket: NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
+    try:
+        route = parse_route(route_socket.ask(RTM_GETROUTE, pack_lookup_request(packed, vrf)))
+    except NetlinkError as error:
+        # ENETUNREACH and EHOSTUNREACH: no route, or one of type unreachable; EACCES: prohibit; EINVAL: blackhole;
+        # ENODEV: the VRF has gone; EADDRNOTAVAIL and ENONET come from sources that cannot be chosen.
+        return 0 if error.errno in _NO_ROUTE else None
+    return route.type if route is not None else RTN_UNICAST
+
+
+_NO_ROUTE = (
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EACCES,
+    errno.EINVAL,
+    errno.ENODEV,
+    errno.EADDRNOTAVAIL,
+    errno.ENONET,
+)

@@ -1,0 +1,13 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kernel settings that decide what may be bound."""
+
+from __future__ import annotations
+
+
+def read_nonlocal_bind(family: str, proc: str = "/proc") -> bool:
+    """net.<family>.ip_nonlocal_bind (Documentation/networking/ip-sysctl.rst). Raises OSError."""
+    with open(f"{proc}/sys/net/{family}/ip_nonlocal_bind", "rb") as file:
+        return file.read().strip() not in (b"", b"0")

@@ -1,0 +1,326 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Is a bind address local, would the kernel deliver to it, could it be bound again: what Linux itself asks, in the
+same order.
+
+Two questions that must not be mixed up. *Reachable*: does a route lookup say "local". *Rebindable*: would bind()
+accept the address now.
+IPv4 answers the second from table `local` (inet_addr_type_table, net/ipv4/fib_frontend.c), IPv6 from the list of
+addresses
+(ipv6_chk_addr, net/ipv6/addrconf.c), so that an address inside an AnyIP route can be one without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
+
+from .._model.addresses import (
+    IFA_F_DADFAILED,
+    IFA_F_OPTIMISTIC,
+    IFA_F_TENTATIVE,
+    RT_TABLE_LOCAL,
+    RTN_ANYCAST,
+    RTN_BROADCAST,
+    RTN_LOCAL,
+    RTN_MULTICAST,
+    RTN_UNICAST,
+    RTNH_F_DEAD,
+    Address,
+    Link,
+    Network,
+    Prefix,
+    Route,
+)
+from .._model.listeners import (
+    INTENDED,
+    PENDING,
+    STALE_ADDRESS,
+    STALE_INTERFACE,
+    UDP,
+    UNKNOWN,
+    VALID,
+    WILDCARD,
+    Binding,
+    Socket,
+)
+from .._wire.text import format_address
+
+V4_MAPPED = bytes(10) + b"\xff\xff"
+_LIMITED_BROADCAST = b"\xff" * 4
+
+
+class Target(NamedTuple):
+    """What a bind address is to the kernel: v4-mapped addresses follow the IPv4 rules."""
+
+    packed: bytes
+    ifindex: int  # the pin; 0 = none
+    vrf: int  # ifindex of the VRF that the pin belongs to; 0 = the main L3 domain
+    table: int  # the table that says what is local there
+
+
+class TableIndex:
+    """Longest-prefix match over one table's rows, as fib_table_lookup does it."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_length: dict[int, dict[int, list[Route]]] = {}
+        for route in routes:
+            # A row for one TOS does not match the plain packet; a dead next hop is passed over.
+            if route.tos == 0 and not route.flags & RTNH_F_DEAD:
+                shift = 8 * len(route.packed) - route.prefixlen
+                rows = self._by_length.setdefault(route.prefixlen, {})
+                rows.setdefault(int.from_bytes(route.packed, "big") >> shift, []).append(route)
+        for rows in self._by_length.values():
+            for routes_of_prefix in rows.values():
+                routes_of_prefix.sort(
+                    key=lambda route: route.priority
+                )  # stable: among equals the dump's order is the lookup's
+        self._lengths = sorted(self._by_length, reverse=True)
+
+    def find(self, packed: bytes, ifindex: int = 0) -> Optional[Route]:
+        """The row that decides, or None; with `ifindex` only rows of that link count."""
+        value, bits = int.from_bytes(packed, "big"), 8 * len(packed)
+        for length in self._lengths:
+            for route in self._by_length[length].get(value >> (bits - length), ()):
+                if not ifindex or route.ifindex == ifindex:
+                    return route
+        return None
+
+
+class Locality:
+    """All questions about one Network. Build it once per look at a host; answers for equal bindings are kept."""
+
+    def __init__(self, network: Network, intended: Sequence[Prefix] = ()) -> None:
+        self._network = network
+        self._intended = tuple(intended)
+        self.links: dict[int, Link] = {link.ifindex: link for link in network.links or ()}
+        self._addresses: dict[bytes, list[Address]] = {}
+        for address in network.addresses or ():
+            self._addresses.setdefault(address.packed, []).append(address)
+        self._tables: dict[tuple[int, int], TableIndex] = {}
+        self._known: dict[tuple[object, ...], Binding] = {}
+
+    def target(self, bind_address: bytes, pin: Optional[int]) -> Target:
+        packed = _unmap(bind_address)
+        ifindex = pin or 0
+        vrf = self._vrf_of(ifindex)
+        link = self.links.get(vrf)
+        table = link.vrf_table if link is not None and link.vrf_table is not None else RT_TABLE_LOCAL
+        return Target(packed, ifindex, vrf, table)
+
+    def judge(self, socket: Socket) -> Binding:
+        """Where this listener's bind address stands. Never raises; what was not read makes `unknown`."""
+        key = (socket.packed, socket.ifindex, socket.protocol, socket.freebind, socket.transparent)
+        binding = self._known.get(key)
+        if binding is None:
+            binding = self._known[key] = self._judge(socket)
+        return binding
+
+    def find_open_lookups(self, sockets: Iterable[Socket]) -> set[tuple[int, bytes]]:
+        """(VRF ifindex or 0, address) of every bind address for which the tables read do not already say that the
+        kernel delivers to it.
+        """
+        wanted = set()
+        for packed, ifindex in {(socket.packed, socket.ifindex) for socket in sockets if any(socket.packed)}:
+            if ifindex and ifindex not in self.links:
+                continue
+            target = self.target(packed, ifindex)
+            if any(target.packed) and not (
+                _is_multicast(target.packed) or _is_scoped(target) or self._is_plainly_local(target)
+            ):
+                wanted.add((target.vrf, target.packed))
+        return wanted
+
+    def links_of(self, socket: Socket) -> list[Link]:
+        """The links that carry the bind address (or the pin's own link); empty where nothing says."""
+        if socket.ifindex:
+            return [self.links[socket.ifindex]] if socket.ifindex in self.links else []
+        target = self.target(socket.packed, socket.ifindex)
+        indexes = {address.ifindex for address in self._addresses.get(target.packed, ())}
+        if not indexes:
+            route = self._find_route(target)
+            indexes = {route.ifindex} if route is not None and route.ifindex else set()
+        return [self.links[index] for index in sorted(indexes) if index in self.links]
+
+    def addresses_of(self, packed: bytes) -> list[Address]:
+        return self._addresses.get(_unmap(packed), [])
+
+    # -- the verdict
+
+    def _judge(self, socket: Socket) -> Binding:
+        if socket.ifindex:
+            if self._network.links is None:
+                return Binding(
+                    UNKNOWN, None, None, f"pinned to interface index {socket.ifindex}, and the links could not be read"
+                )
+            if socket.ifindex not in self.links:
+                return Binding(
+                    STALE_INTERFACE, False, None, f"pinned to interface index {socket.ifindex}, which no longer exists"
+                )
+        target = self.target(socket.packed, socket.ifindex)
+        if not any(target.packed):
+            return Binding(WILDCARD, True, True, "bound to every address")
+        if _is_multicast(target.packed):
+            # Delivery is decided by group memberships, not by routes: there is nothing local to lose.
+            return Binding(VALID, None, True, "a multicast group, which is never stale")
+        return self._judge_ipv4(socket, target) if len(target.packed) == 4 else self._judge_ipv6(socket, target)
+
+    def _judge_ipv4(self, socket: Socket, target: Target) -> Binding:
+        if self._network.routes_ipv4 is None:
+            return Binding(UNKNOWN, None, None, "table local could not be read")
+        kind = self._ipv4_type(target)
+        plain = kind in (RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST)
+        reachable = self._is_reachable(socket, target, socket.protocol == UDP and target.packed == _LIMITED_BROADCAST)
+        return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv4)
+
+    def _judge_ipv6(self, socket: Socket, target: Target) -> Binding:
+        if self._network.addresses is None:
+            return Binding(UNKNOWN, None, None, "the addresses could not be read")
+        present = [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
+        plain = any(_is_usable(address) for address in present)
+        reachable = self._is_reachable(socket, target, False)
+        if present and not plain:
+            duplicate = any((address.flags or 0) & IFA_F_DADFAILED for address in present)
+            reason = "duplicate address detection failed" if duplicate else "the address is tentative"
+            return Binding(
+                PENDING, reachable, self._network.nonlocal_bind_ipv6, f"{self._where(target, present)}, but {reason}"
+            )
+        return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv6)
+
+    def _conclude(
+        self, socket: Socket, target: Target, plain: bool, reachable: Optional[bool], nonlocal_bind: Optional[bool]
+    ) -> Binding:
+        rebindable = True if plain or nonlocal_bind else (None if nonlocal_bind is None else False)
+        if plain or reachable:
+            return Binding(VALID, reachable, rebindable, self._where(target, self._addresses.get(target.packed, ())))
+        text = format_address(target.packed)
+        meant = _says_intended(socket, nonlocal_bind, any(prefix.covers(target.packed) for prefix in self._intended))
+        if meant is not None:
+            return Binding(INTENDED, reachable, rebindable, f"no local route for {text}, which is intended: {meant}")
+        missing = _find_missing(socket, nonlocal_bind, reachable)
+        if missing is not None:
+            return Binding(UNKNOWN, reachable, rebindable, f"no local route for {text} was seen, but {missing}")
+        return Binding(STALE_ADDRESS, reachable, rebindable, f"no local route for {text}")
+
+    # -- what the kernel asks
+
+    def _ipv4_type(self, target: Target) -> int:
+        """inet_addr_type_table()."""
+        if target.packed == _LIMITED_BROADCAST:
+            return RTN_BROADCAST
+        if target.table in self._network.missing_tables_ipv4:
+            return RTN_BROADCAST  # before a namespace has its first address, the lookup has no table to fail in
+        route = self._table(target).find(target.packed)
+        return RTN_UNICAST if route is None else route.type
+
+    def _counts_for(self, address: Address, target: Target) -> bool:
+        """Whether ipv6_chk_addr() looks at this address for that socket."""
+        if self._vrf_of(address.ifindex) != target.vrf:
+            return False
+        return address.ifindex == target.ifindex or not _is_scoped(target)
+
+    def _is_reachable(self, socket: Socket, target: Target, limited_broadcast: bool) -> Optional[bool]:
+        if limited_broadcast or self._is_plainly_local(target):
+            return True
+        kind: Optional[int]
+        if _is_scoped(target):
+            route = self._find_route(target)  # a pinned socket's own link decides, and no rule can redirect that
+            kind = 0 if route is None else route.type
+        else:
+            kind = self._network.lookups.get((target.vrf, target.packed))
+        if kind is None:
+            return None
+        # A datagram is delivered to a broadcast or anycast address; a TCP handshake to one is refused by the kernel
+        # itself.
+        return kind == RTN_LOCAL or (kind in (RTN_BROADCAST, RTN_ANYCAST) and socket.protocol == UDP)
+
+    def _is_plainly_local(self, target: Target) -> bool:
+        """Table `local` says so, and no policy rule is asked before it."""
+        if not self._network.local_first and not target.vrf:
+            return False
+        route = self._find_route(target)
+        return route is not None and route.type == RTN_LOCAL
+
+    def _find_route(self, target: Target) -> Optional[Route]:
+        return self._table(target).find(target.packed, target.ifindex if _is_scoped(target) else 0)
+
+    def _table(self, target: Target) -> TableIndex:
+        key = (len(target.packed), target.table)
+        table = self._tables.get(key)
+        if table is None:
+            routes = self._network.routes_ipv4 if len(target.packed) == 4 else self._network.routes_ipv6
+            table = self._tables[key] = TableIndex(route for route in routes or () if route.table == target.table)
+        return table
+
+    def _vrf_of(self, ifindex: int) -> int:
+        """The L3 master of a link: itself if it is a VRF, the VRF above it, or 0 (l3mdev_master_ifindex)."""
+        link = self.links.get(ifindex)
+        for _level in range(2):
+            if link is None:
+                return 0
+            if link.kind == "vrf":
+                return link.ifindex
+            link = self.links.get(link.master)
+        return 0
+
+    def _where(self, target: Target, addresses: Iterable[Address]) -> str:
+        names = sorted({self.links[address.ifindex].name for address in addresses if address.ifindex in self.links})
+        if names:
+            return f"{format_address(target.packed)} is assigned to {', '.join(names)}"
+        if target.table in self._network.missing_tables_ipv4:
+            return "this namespace never had an IPv4 address, so that any can be bound"
+        route = self._find_route(target)
+        if route is None:
+            return f"{format_address(target.packed)} is local by a policy rule"
+        link = self.links.get(route.ifindex)
+        kind = {RTN_LOCAL: "local", RTN_BROADCAST: "broadcast", RTN_ANYCAST: "anycast"}.get(route.type, "route")
+        return f"{kind} {format_address(route.packed)}/{route.prefixlen}" + (
+            f" dev {link.name}" if link is not None else ""
+        )
+
+
+def _says_intended(socket: Socket, nonlocal_bind: Optional[bool], listed: bool) -> Optional[str]:
+    if socket.freebind:
+        return "the socket has IP_FREEBIND"
+    if socket.transparent:
+        return "the socket has IP_TRANSPARENT"
+    if nonlocal_bind:
+        return "ip_nonlocal_bind is on"
+    return "listed in intended_addresses" if listed else None
+
+
+def _find_missing(socket: Socket, nonlocal_bind: Optional[bool], reachable: Optional[bool]) -> Optional[str]:
+    """Why "stale" cannot be said, although nothing seen speaks against it."""
+    if socket.ifindex is None:
+        return "it cannot be seen whether the socket is pinned to an interface"
+    if socket.freebind is None or socket.transparent is None:
+        return "it cannot be seen whether the socket has IP_FREEBIND or IP_TRANSPARENT"
+    if nonlocal_bind is None:
+        return "ip_nonlocal_bind could not be read"
+    return "the kernel's route lookup could not be asked" if reachable is None else None
+
+
+def _is_usable(address: Address) -> bool:
+    """Not tentative; an optimistic address counts although it still is (RFC 4429)."""
+    flags = address.flags or 0
+    return bool(flags & IFA_F_OPTIMISTIC) or not flags & IFA_F_TENTATIVE
+
+
+def _is_multicast(packed: bytes) -> bool:
+    return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
+
+
+def _is_scoped(target: Target) -> bool:
+    """A pinned IPv6 link-local or loopback address: it must be on that very link."""
+    packed = target.packed
+    return (
+        target.ifindex != 0
+        and len(packed) == 16
+        and ((packed[0] == 0xFE and packed[1] & 0xC0 == 0x80) or packed == bytes(15) + b"\1")
+    )
+
+
+def _unmap(packed: bytes) -> bytes:
+    return packed[12:] if len(packed) == 16 and packed[:12] == V4_MAPPED else packed
