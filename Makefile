@@ -96,7 +96,7 @@ schemas: $(DEV)  ## galaxy.yml, runtime.yml and role arguments by their schemas;
 
 .PHONY: sanity
 sanity: $(DEV) $(NEXT)  ## ansible-test sanity, of both ansible-core lines
-	@$(TOOLS)/system_packages.sh git:git
+	@$(TOOLS)/system_packages.sh git:git shellcheck:shellcheck
 	$(TOOLS)/sanity.sh $(VENV)
 	$(call with_next,$(TOOLS)/sanity.sh $(VENV_NEXT))
 
