@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what a task says to endpoints, and from what came of them to what a task returns (docs/schemas/connect_check.json)."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from typing import Any, Optional
+
+from .._model.endpoints import AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
+from .._model.snapshot import Gap
+from .._rules.connect_outcome import Outcome, classify, compose_line, judge
+from .._wire.endpoints import InvalidEndpoint, parse_endpoint
+from .._wire.text import format_address
+
+
+def make_settings(params: dict[str, Any]) -> ConnectSettings:
+    """The module's options, checked. Raises InvalidEndpoint naming option, value and what is allowed."""
+    for option, least, allowed in (
+        ("timeout", 0.001, "more than 0 seconds"),
+        ("attempts", 1, "1 or more"),
+        ("delay", 0, "0 seconds or more"),
+        ("settle", 0, "0 seconds or more"),
+        ("concurrency", 1, "1 or more"),
+    ):
+        if not least <= params[option] <= 1e6:  # also refuses nan and inf
+            raise InvalidEndpoint(f"{option}: {params[option]!r}: allowed: {allowed}")
+    family = None if params["family"] == "any" else params["family"]
+    return ConnectSettings(
+        params["timeout"], params["attempts"], params["delay"], params["settle"], params["concurrency"], family
+    )
+
+
+def make_endpoints(values: list[Any], family: Optional[str]) -> list[Endpoint]:
+    """Raises InvalidEndpoint."""
+    if not values:
+        raise InvalidEndpoint("endpoints: []: allowed: one endpoint or more; nothing tried would look like success")
+    return [parse_endpoint(value, f"endpoints[{number}]", family) for number, value in enumerate(values)]
+
+
+def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: tuple[Gap, ...]) -> dict[str, Any]:
+    """`endpoints`, `summary`, `gaps` and `msg`; a failure is when summary.unmet is not 0."""
+    outcomes = [judge(endpoint, trial) for endpoint, trial in zip(endpoints, trials)]
+    rows = list(zip(endpoints, trials, outcomes))
+    classes = Counter(outcome.klass for outcome in outcomes)
+    unmet = [_compose_line(*row) for row, outcome in zip(rows, outcomes) if not outcome.met]
+    return {
+        "endpoints": [_describe(*row) for row in rows],
+        "summary": {
+            "endpoints": len(rows),
+            "met": len(rows) - len(unmet),
+            "unmet": len(unmet),
+            "classes": {name: classes[name] for name in CLASSES if classes[name]},
+        },
+        "gaps": [gap._asdict() for gap in gaps],
+        "msg": "\n".join([_compose_headline(len(rows), len(unmet)), *unmet]),
+    }
+
+
+def _compose_headline(total: int, unmet: int) -> str:
+    if not unmet:
+        return "The endpoint is as expected." if total == 1 else f"All {total} endpoints are as expected."
+    return "The endpoint is not as expected:" if total == 1 else f"{unmet} of {total} endpoints are not as expected:"
+
+
+def _compose_line(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> str:
+    by_name = endpoint.address is None and outcome.connect is not None
+    tried = format_address(outcome.connect.address.packed) if by_name and outcome.connect else None
+    return compose_line(endpoint, trial, outcome, tried)
+
+
+def _describe(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "source": format_address(endpoint.source.packed) if endpoint.source else None,
+        "interface": endpoint.interface,
+        "expect": endpoint.expect,
+        "met": outcome.met,
+        "attempts": trial.attempts,
+        **_describe_connect(outcome.connect, outcome.klass, outcome.reason),
+        "others": [
+            _describe_connect(connect, *classify(connect))
+            for connect in trial.connects
+            if connect is not outcome.connect
+        ],
+    }
+
+
+def _describe_connect(connect: Optional[Connect], klass: str, reason: str) -> dict[str, Any]:
+    error = connect.error if connect else None
+    return {
+        "connected": klass == CONNECTED,
+        "class": klass,
+        "reason": reason,
+        "so_error": error if connect and connect.stage == AT_SO_ERROR else None,
+        "errno": errno.errorcode.get(error, str(error)) if error else None,
+        "address": format_address(connect.address.packed) if connect else None,
+        "scope": connect.address.scope if connect else None,
+        "local_address": format_address(connect.local) if connect and connect.local and any(connect.local) else None,
+        "elapsed_ms": round(connect.seconds * 1000, 3) if connect else None,
+    }
