@@ -1,0 +1,154 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook check_bindings: what it shows, and what its exit status says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import CHECKOUT, Namespace
+
+PLAYBOOK = "infracheck.bindings.check_bindings"
+NOBODY = "No host to check"
+LOCAL = "ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
+
+
+@pytest.fixture
+def stale(namespace: Namespace) -> Namespace:
+    """One valid listener, and one whose address went away below it."""
+    namespace.ip("link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
+    for link in ("lan0", "lan1"):
+        namespace.ip("link", "set", link, "up")
+    namespace.ip("address", "add", "192.0.2.5/24", "dev", "lan0")
+    namespace.listen("192.0.2.5", 8443)
+    namespace.listen("127.0.0.1", 8080)
+    namespace.ip("address", "delete", "192.0.2.5/24", "dev", "lan0")
+    return namespace
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder without any configuration, from which the collection is found and no inventory is."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def check(
+    namespace: Namespace, *arguments: str, cwd: Path = CHECKOUT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    if cwd != CHECKOUT:
+        variables.setdefault("ANSIBLE_COLLECTIONS_PATH", str(CHECKOUT / "collections"))
+    return namespace.run("ansible-playbook", PLAYBOOK, *arguments, cwd=cwd, **variables)
+
+
+@pytest.mark.parametrize("mode", [[], ["--check"]], ids=["run", "check mode"])
+def test_finding_is_shown_and_fails_the_run(stale: Namespace, mode: list[str]) -> None:
+    done = check(stale, *mode)
+    assert done.returncode == 2, done.stdout
+    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address", done.stdout), done.stdout
+    assert "changed=0" in done.stdout
+    assert "failed=1" in done.stdout
+
+
+def test_finding_below_fail_on_is_shown_only(stale: Namespace) -> None:
+    done = check(stale, "-e", "bind_check_fail_on=never")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address", done.stdout), done.stdout
+
+
+def test_without_findings_it_succeeds(stale: Namespace) -> None:
+    done = check(stale, "-e", "bind_check_ports=8080")
+    assert done.returncode == 0, done.stdout
+    assert "stale-address" not in done.stdout
+
+
+def test_wrong_option_fails_and_says_which(stale: Namespace) -> None:
+    done = check(stale, "-e", "bind_check_backend=crystal_ball", "-e", "bind_check_fail_on=never")
+    assert done.returncode == 2, done.stdout
+    assert "backend" in done.stdout
+    assert "crystal_ball" in done.stdout
+
+
+def test_each_host_of_an_inventory_is_judged(stale: Namespace, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text(f"fine {LOCAL} bind_check_ports=8080\nbroken {LOCAL} bind_check_ports=8443\n")
+    done = check(stale, "-i", str(inventory))
+    assert done.returncode == 2, done.stdout
+    assert re.search(r"^fine .*failed=0", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^broken .*failed=1", done.stdout, re.MULTILINE), done.stdout
+
+    done = check(stale, "-i", str(inventory), "--limit", "fine")
+    assert done.returncode == 0, done.stdout
+    assert "broken" not in done.stdout
+
+
+def test_unreachable_host_is_no_success(namespace: Namespace, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text("gone ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=9\n")
+    done = check(namespace, "-i", str(inventory), "-e", "bind_check_fail_on=never")
+    assert done.returncode != 0, done.stdout
+
+
+def test_without_an_inventory_it_checks_localhost(stale: Namespace, elsewhere: Path) -> None:
+    # The default inventory exists on some machines; here it is the setting's default that counts, so it must be empty.
+    if Path("/etc/ansible/hosts").exists():
+        pytest.skip("this machine has an inventory of its own in the default place")
+    for limit in ([], ["--limit", "localhost"]):
+        done = check(stale, *limit, cwd=elsewhere)
+        assert done.returncode == 2, done.stdout
+        assert re.search(r"^localhost .*failed=1", done.stdout, re.MULTILINE), done.stdout
+
+    done = check(stale, "--limit", "web", cwd=elsewhere)
+    assert done.returncode != 0, done.stdout
+    assert NOBODY in done.stdout
+
+
+@pytest.mark.parametrize("limit", [[], ["--limit", "localhost"], ["--limit", "web"]])
+@pytest.mark.parametrize("given", ["option", "environment"])
+def test_inventory_without_hosts_is_no_success(
+    namespace: Namespace, elsewhere: Path, given: str, limit: list[str]
+) -> None:
+    inventory = elsewhere / "hosts.ini"
+    inventory.write_text("[web]\n")
+    if given == "option":
+        done = check(namespace, "-i", str(inventory), *limit)
+    else:
+        done = check(namespace, *limit, cwd=elsewhere, ANSIBLE_INVENTORY=str(inventory))
+    assert done.returncode != 0, done.stdout
+    assert NOBODY in done.stdout
+    assert "TASK" not in done.stdout  # in particular, localhost was not checked in its place
+
+
+def test_inventory_that_does_not_exist_is_no_success(namespace: Namespace) -> None:
+    done = check(namespace, "-i", "/nonexistent/hosts.ini")
+    assert done.returncode != 0, done.stdout
+    assert NOBODY in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["nobody", "localhost", "web:!web"])
+def test_limit_that_leaves_nobody_is_no_success(namespace: Namespace, tmp_path: Path, limit: str) -> None:
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text(f"[web]\nweb1 {LOCAL}\n")
+    done = check(namespace, "-i", str(inventory), "--limit", limit)
+    assert done.returncode != 0, done.stdout
+    assert "no hosts to target" in done.stdout
+    assert "TASK" not in done.stdout
+
+
+def test_every_option_of_the_module_is_a_variable() -> None:
+    (play,) = yaml.safe_load((CHECKOUT / "playbooks/check_bindings.yml").read_text())
+    passed = play["tasks"][0]["infracheck.bindings.bind_check"]
+    module = (CHECKOUT / "plugins/modules/bind_check.py").read_text()
+    found = re.search(r'DOCUMENTATION = r?"""(.*?)"""', module, re.DOTALL)
+    assert found
+    options = yaml.safe_load(found[1])["options"]
+    assert set(passed) == set(options)
+    assert all(value == f"{{{{ bind_check_{name} | default(omit) }}}}" for name, value in passed.items())
