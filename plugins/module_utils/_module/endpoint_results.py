@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what a task says to endpoints, and from what came of them to what a task returns (docs/schemas/connect_check.json)."""
+"""From a task's options to endpoints, and from what came of them to its result (docs/schemas/connect_check.json)."""
 
 from __future__ import annotations
 

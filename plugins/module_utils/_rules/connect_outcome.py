@@ -29,15 +29,13 @@ from .._model.endpoints import (
     Trial,
 )
 
-# connect(2), tcp(7), ip(7). What routers and firewalls say by ICMP arrives as one of these too (icmp_err_convert, net/ipv4/icmp.c).
+# connect(2), tcp(7), ip(7). What routers and firewalls say by ICMP arrives as one of these too (icmp_err_convert,
+# net/ipv4/icmp.c).
 _MEANINGS = {
     errno.ECONNREFUSED: (REFUSED, "nothing listens there, or a firewall says so"),
     errno.ETIMEDOUT: (TIMED_OUT, "the kernel gave up sending"),
     errno.ENETUNREACH: (UNREACHABLE, "no route leads there"),
-    errno.EHOSTUNREACH: (
-        UNREACHABLE,
-        "the host does not answer on its link, or a router on the way says that it cannot be reached",
-    ),
+    errno.EHOSTUNREACH: (UNREACHABLE, "the host does not answer on its link, or a router or firewall says so"),
     errno.ENETDOWN: (UNREACHABLE, "the interface on the way is down"),
     errno.EHOSTDOWN: (UNREACHABLE, "the host is down"),
     errno.ENOPROTOOPT: (UNREACHABLE, "the host says that it has no TCP"),
@@ -96,12 +94,11 @@ def _classify_silence(connect: Connect) -> tuple[str, str]:
 
 
 def _classify_by_route(connect: Connect, error: int) -> tuple[str, str]:
-    """EADDRNOTAVAIL and EINVAL of connect() have two causes each; a datagram socket, which needs no port of its own kind, tells which."""
+    """EADDRNOTAVAIL and EINVAL of connect() have two causes each; the route alone, without TCP's ports, tells which."""
     if error == errno.EADDRNOTAVAIL:
         return (LOCAL_LIMIT, "no local port is left") if connect.route_error == 0 else _MEANINGS[error]
-    if (
-        connect.route_error == errno.EINVAL
-    ):  # fib_props[RTN_BLACKHOLE].error, net/ipv4/fib_semantics.c; ip6_fib_metrics likewise
+    # fib_props[RTN_BLACKHOLE].error, net/ipv4/fib_semantics.c; ip6_rt_type_to_error(), net/ipv6/route.c
+    if connect.route_error == errno.EINVAL:
         return UNREACHABLE, "a blackhole route of this host swallows it"
     return INVALID, "the source address or interface cannot be combined with this destination"
 

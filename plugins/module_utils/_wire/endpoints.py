@@ -26,7 +26,7 @@ class InvalidEndpoint(ValueError):
 def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> Endpoint:
     """One entry of `endpoints`; `option` is what the message calls it, for example endpoints[3].
 
-    family: the caller's restriction to ipv4 or ipv6, which an address literal must not contradict. Raises InvalidEndpoint.
+    family: the caller's restriction to ipv4 or ipv6, which an address must not contradict. Raises InvalidEndpoint.
     """
     fields = _parse_fields(value, option)
     host = _parse_text(fields, "host", option)
