@@ -88,9 +88,10 @@ changelog: $(DEV)  ## Changelog fragments
 
 LINT_SCHEMAS = $(shell $(VENV)/bin/python -c 'import ansiblelint; print(ansiblelint.__path__[0])')/schemas
 .PHONY: schemas
-schemas: $(DEV)  ## galaxy.yml, runtime.yml and role arguments by their schemas; our own schemas by the metaschema
+schemas: $(DEV)  ## galaxy.yml, runtime.yml, role arguments and the workflow by their schemas; our own by the metaschema
 	$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/galaxy.json galaxy.yml
 	$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/meta-runtime.json meta/runtime.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yml
 	$(if $(wildcard roles/*/meta/argument_specs.yml),$(VENV)/bin/check-jsonschema --schemafile $(LINT_SCHEMAS)/role-arg-spec.json $(wildcard roles/*/meta/argument_specs.yml))
 	$(if $(wildcard docs/schemas/*.json),$(VENV)/bin/check-jsonschema --check-metaschema $(wildcard docs/schemas/*.json))
 

@@ -53,7 +53,7 @@ def check(
 def test_finding_is_shown_and_fails_the_run(stale: Namespace, mode: list[str]) -> None:
     done = check(stale, *mode)
     assert done.returncode == 2, done.stdout
-    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address", done.stdout), done.stdout
+    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address.*reconfigure", done.stdout), done.stdout
     assert "changed=0" in done.stdout
     assert "failed=1" in done.stdout
 
@@ -61,7 +61,7 @@ def test_finding_is_shown_and_fails_the_run(stale: Namespace, mode: list[str]) -
 def test_finding_below_fail_on_is_shown_only(stale: Namespace) -> None:
     done = check(stale, "-e", "bind_check_fail_on=never")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address", done.stdout), done.stdout
+    assert re.search(r"192\.0\.2\.5:8443/tcp .*stale-address.*reconfigure", done.stdout), done.stdout
 
 
 def test_without_findings_it_succeeds(stale: Namespace) -> None:
