@@ -4,7 +4,8 @@
 
 """What a host's network configuration looks like: links, addresses, routes, and what may be bound there.
 
-Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtnetlink.h, if.h), so that a record can be held against
+Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtnetlink.h, if.h), so that a record can
+be held against
 a dump byte by byte; `_module.results` turns them into words.
 """
 
@@ -98,12 +99,29 @@ class Network(NamedTuple):
     addresses: Optional[tuple[Address, ...]]
     routes_ipv4: Optional[tuple[Route, ...]]  # lookup order among equal prefixes
     routes_ipv6: Optional[tuple[Route, ...]]
-    missing_tables_ipv4: frozenset[int]  # asked for and not there: the kernel then accepts any bind (inet_addr_type_table)
+    missing_tables_ipv4: frozenset[
+        int
+    ]  # asked for and not there: the kernel then accepts any bind (inet_addr_type_table)
     local_first: Optional[bool]  # no policy rule comes before table `local`
     nonlocal_bind_ipv4: Optional[bool]  # net.ipv4.ip_nonlocal_bind
     nonlocal_bind_ipv6: Optional[bool]
-    lookups: dict[tuple[int, bytes], Optional[int]]  # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route,
+    lookups: dict[
+        tuple[int, bytes], Optional[int]
+    ]  # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route,
     # None = it could not be asked. Only for what the tables above do not already answer.
+
+
+class Prefix(NamedTuple):
+    """A block of addresses that a caller named."""
+
+    packed: bytes
+    prefixlen: int
+
+    def covers(self, packed: bytes) -> bool:
+        if len(packed) != len(self.packed):
+            return False
+        shift = 8 * len(packed) - self.prefixlen
+        return int.from_bytes(packed, "big") >> shift == int.from_bytes(self.packed, "big") >> shift
 
 
 NO_NETWORK = Network(None, None, None, None, frozenset(), None, None, None, {})

@@ -44,7 +44,9 @@ class Socket(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, bytes, int, int]:
-        """What makes a listener the same one in two runs: (netns is the run's own) protocol, address, port, pin; never a pid."""
+        """What makes a listener the same one in two runs: (netns is the run's own) protocol, address, port, pin;
+        never a pid.
+        """
         return (self.protocol, self.family, self.packed, self.port, self.ifindex or 0)
 
     @property

@@ -2,34 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run over a host: sockets, then the network, then whatever looks wrong once more; then who holds it.
+"""One look at a host: sockets, then the network, then whatever looks wrong once more; then who holds it.
 
 The order matters (a socket that is gone when the addresses are read must not be called stale), and every reading
-happens in this one run:
-facts gathered earlier are never the source of a verdict.
+happens in this one run: facts gathered earlier are never the source of a verdict.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
-from typing import Callable, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from .._model.addresses import Network, Prefix
+from .._model.addresses import Prefix
+from .._model.gaps import Gap
 from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, Binding, Listener, Socket
-from .._model.owners import Ownership
-from .._model.snapshot import Capabilities, Gap
-from .._readers.backends import Backend
+from .._readers.backends import Backend, select_backend
 from .._rules.locality import Locality
+from .._rules.policy import Selection, make_socket_filter, select_units
+from .._rules.view import View
+from .arguments import parse_prefixes, parse_selection
 
 # What a second look can take back. Unknown and intended are no accusations.
-_DOUBTFUL = frozenset((STALE_ADDRESS, STALE_INTERFACE, PENDING))
+DOUBTFUL = frozenset((STALE_ADDRESS, STALE_INTERFACE, PENDING))
 
-
-class Judge(Protocol):
-    """_rules.locality.Locality, or its portable sibling for what psutil can see."""
-
-    def judge(self, socket: Socket) -> Binding: ...
+EVERYTHING = Selection(protocols=("tcp", "udp"), ports=(), addresses=(), units=())
 
 
 class Sample(NamedTuple):
@@ -37,95 +33,71 @@ class Sample(NamedTuple):
 
     sockets: tuple[Socket, ...]
     bindings: list[Binding]
-    network: Network
+    locality: Locality
     gaps: tuple[Gap, ...]
 
 
 class Collected(NamedTuple):
-    listeners: list[Listener]
-    network: Network
-    capabilities: Capabilities
+    view: View
     gaps: tuple[Gap, ...]
-    unconfirmed: frozenset[tuple[str, str, bytes, int, int]]  # identities that looked wrong in only one of two samples
+
+
+def collect_asked(params: dict[str, Any]) -> Collected:
+    """What a module's shared options ask for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
+    selection = parse_selection(params)
+    intended = parse_prefixes("intended_addresses", params["intended_addresses"])
+    return collect(select_backend(params["backend"]), selection, intended, params["all_owners"])
 
 
 def collect(
-    backend: Backend,
-    protocols: Sequence[str] = ("tcp", "udp"),
-    wanted: Callable[[Socket], bool] = lambda socket: True,
-    intended: Sequence[Prefix] = (),
-    confirm_after: float = 0,
-    all_owners: bool = False,
-    sleep: Callable[[float], None] = time.sleep,
+    backend: Backend, selection: Selection = EVERYTHING, intended: Sequence[Prefix] = (), all_owners: bool = False
 ) -> Collected:
-    """Every wanted listener with its binding and its owners. Raises UnreadableTable."""
-    sample = _drop_vanished(backend, protocols, take_sample(backend, protocols, wanted, intended))
-    unconfirmed: frozenset[tuple[str, str, bytes, int, int]] = frozenset()
-    doubtful = _find_doubtful(sample)
-    if confirm_after and doubtful:
-        sleep(confirm_after)
-        sample = _drop_vanished(backend, protocols, take_sample(backend, protocols, wanted, intended))
-        unconfirmed = frozenset(
-            identity for identity, state in _find_doubtful(sample).items() if doubtful.get(identity) != state
-        )
+    """Every selected listener with its binding and its owners. Raises UnreadableTable."""
+    sample = drop_vanished(backend, selection, take_sample(backend, selection, intended))
     # Nothing is decided on a holder that was missed: whatever is not plainly in order is looked for in every process.
     every_holder: Collection[int] = range(len(sample.sockets))
     if not all_owners:
-        every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in _DOUBTFUL]
-    ownerships, gaps = backend.read_owners(sample.sockets, every_holder)
-    return Collected(
-        _assemble(sample, ownerships),
-        sample.network,
-        backend.capabilities,
-        sample.gaps + tuple(gap for gap in gaps if gap not in sample.gaps),
-        unconfirmed,
+        every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in DOUBTFUL]
+    ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
+    listeners, undecided = select_units(
+        [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships)], selection.units
     )
+    gaps = list(dict.fromkeys(sample.gaps + owner_gaps))
+    if undecided:
+        gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
+    return Collected(View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps))
 
 
-def take_sample(
-    backend: Backend, protocols: Sequence[str], wanted: Callable[[Socket], bool], intended: Sequence[Prefix]
-) -> Sample:
+def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefix]) -> Sample:
     """Sockets first, then everything that decides whether their addresses are there."""
-    rows, socket_gaps = backend.read_sockets(protocols)
-    sockets = tuple(filter(wanted, rows))
+    rows, socket_gaps = backend.read_sockets(selection.protocols)
+    sockets = tuple(filter(make_socket_filter(selection), rows))
     network, network_gaps = backend.read_network()
-    judge: Judge
-    lookup_gaps: tuple[Gap, ...] = ()
-    if backend.name == "netlink":
-        locality = Locality(network, intended)
-        network, lookup_gaps = backend.read_lookups(network, locality.find_open_lookups(sockets))
-        judge = Locality(network, intended) if network.lookups else locality
-    else:
+    locality = Locality(network, intended)
+    gaps = socket_gaps + network_gaps
+    if not backend.capabilities.routes:
         from .._rules.portable_locality import PortableLocality
 
-        judge = PortableLocality(network, backend.capabilities, intended)
-    return Sample(
-        sockets, [judge.judge(socket) for socket in sockets], network, socket_gaps + network_gaps + lookup_gaps
-    )
+        portable = PortableLocality(network, backend.capabilities, intended)
+        return Sample(sockets, [portable.judge(socket) for socket in sockets], locality, gaps)
+    wanted = locality.find_open_lookups(sockets)
+    if wanted:
+        network, lookup_gaps = backend.read_lookups(network, wanted)
+        locality = Locality(network, intended)
+        gaps += lookup_gaps
+    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
 
 
-def _drop_vanished(backend: Backend, protocols: Sequence[str], sample: Sample) -> Sample:
+def drop_vanished(backend: Backend, selection: Selection, sample: Sample) -> Sample:
     """Read the doubtful ones once more: a socket that closed before the addresses were read proves nothing."""
-    if not _find_doubtful(sample):
+    if not any(binding.state in DOUBTFUL for binding in sample.bindings):
         return sample
-    present = {socket.sort_key for socket in backend.read_sockets(protocols)[0]}
+    present = {socket.sort_key for socket in backend.read_sockets(selection.protocols)[0]}
     kept = [
         (socket, binding)
         for socket, binding in zip(sample.sockets, sample.bindings)
-        if binding.state not in _DOUBTFUL or socket.sort_key in present
+        if binding.state not in DOUBTFUL or socket.sort_key in present
     ]
     return sample._replace(
         sockets=tuple(socket for socket, _binding in kept), bindings=[binding for _socket, binding in kept]
     )
-
-
-def _find_doubtful(sample: Sample) -> dict[tuple[str, str, bytes, int, int], str]:
-    return {
-        socket.identity: binding.state
-        for socket, binding in zip(sample.sockets, sample.bindings)
-        if binding.state in _DOUBTFUL
-    }
-
-
-def _assemble(sample: Sample, ownerships: Sequence[Ownership]) -> list[Listener]:
-    return [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships)]

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any, Optional
 
 from .._model.endpoints import AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
-from .._model.snapshot import Gap
+from .._model.gaps import Gap
 from .._rules.connect_outcome import Outcome, classify, compose_line, judge
 from .._wire.endpoints import InvalidEndpoint, parse_endpoint
 from .._wire.text import format_address

@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from typing import Callable, NamedTuple
 
 from .._model.addresses import Network
+from .._model.gaps import Capabilities, Gap
 from .._model.listeners import Socket
 from .._model.owners import Ownership
-from .._model.snapshot import Capabilities, Gap
 
 NAMES = ("auto", "netlink", "psutil")
 

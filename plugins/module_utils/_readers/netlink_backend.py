@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from typing import Callable, Optional, TypeVar
 
 from .._model.addresses import NO_NETWORK, RT_TABLE_LOCAL, Network, Route
+from .._model.gaps import Capabilities, Gap
 from .._model.listeners import Socket
 from .._model.owners import UNKNOWN_OWNERSHIP
-from .._model.snapshot import Capabilities, Gap
 from .._wire.netlink import MalformedMessage
 from .addresses import read_addresses, read_links
 from .backends import Backend, Networks, Ownerships, Sockets, UnreadableTable
@@ -130,7 +130,7 @@ def read_ownerships(sockets: Sequence[Socket], every_holder: Collection[int]) ->
 
 NETLINK = Backend(
     name="netlink",
-    capabilities=Capabilities(pins=True, address_flags=True, link_state=True, nonlocal_binds=False),
+    capabilities=Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False),
     read_sockets=read_sockets,
     read_network=read_network,
     read_lookups=add_lookups,

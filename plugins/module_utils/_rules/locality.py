@@ -103,7 +103,7 @@ class Locality:
         self._known: dict[tuple[object, ...], Binding] = {}
 
     def target(self, bind_address: bytes, pin: Optional[int]) -> Target:
-        packed = _unmap(bind_address)
+        packed = unmap(bind_address)
         ifindex = pin or 0
         vrf = self._vrf_of(ifindex)
         link = self.links.get(vrf)
@@ -145,7 +145,7 @@ class Locality:
         return [self.links[index] for index in sorted(indexes) if index in self.links]
 
     def addresses_of(self, packed: bytes) -> list[Address]:
-        return self._addresses.get(_unmap(packed), [])
+        return self._addresses.get(unmap(packed), [])
 
     # -- the verdict
 
@@ -201,7 +201,7 @@ class Locality:
             return Binding(INTENDED, reachable, rebindable, f"no local route for {text}, which is intended: {meant}")
         missing = _find_missing(socket, nonlocal_bind, reachable)
         if missing is not None:
-            return Binding(UNKNOWN, reachable, rebindable, f"no local route for {text} was seen, but {missing}")
+            return Binding(UNKNOWN, reachable, rebindable, f"no local route was seen, but {missing}")
         return Binding(STALE_ADDRESS, reachable, rebindable, f"no local route for {text}")
 
     # -- what the kernel asks
@@ -322,5 +322,5 @@ def _is_scoped(target: Target) -> bool:
     )
 
 
-def _unmap(packed: bytes) -> bytes:
+def unmap(packed: bytes) -> bytes:
     return packed[12:] if len(packed) == 16 and packed[:12] == V4_MAPPED else packed

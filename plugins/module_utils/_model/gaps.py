@@ -2,19 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at a host, and what could not be seen."""
+"""What a look at a host could not see."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .addresses import Network
-from .listeners import Socket
-from .owners import Ownership
-
 
 class Gap(NamedTuple):
-    """Something that could not be read. Gaps are data: a rule that needed it says unknown, nothing unread is ever fine."""
+    """Something that could not be read. Gaps are data: a rule that needed it says unknown, nothing unread is ever
+    fine.
+    """
 
     source: str  # what was to be read: sock_diag, /proc/net/tcp, rtnetlink, owners, pins, …
     subject: str  # what it would have told
@@ -27,12 +25,6 @@ class Capabilities(NamedTuple):
     pins: bool  # SO_BINDTODEVICE and scope ids: without them a dead interface cannot be told
     address_flags: bool  # tentative, dadfailed, …
     link_state: bool
-    nonlocal_binds: bool  # can a socket here be bound to an address that is not local, without the backend seeing that this is meant
-
-
-class Snapshot(NamedTuple):
-    sockets: tuple[Socket, ...]  # sorted by Socket.sort_key
-    network: Network
-    capabilities: Capabilities
-    owners: dict[int, Ownership]  # by inode; empty where owners were not asked for
-    gaps: tuple[Gap, ...]
+    routes: bool  # local tables, rules and the kernel's own lookup; without them only the list of addresses speaks
+    # can a socket here be bound to an address that is not local, without the backend seeing that this is meant
+    nonlocal_binds: bool

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that several modules share, and their values as records.
+
+Every error names the option, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from .._model.addresses import Prefix
+from .._readers.backends import NAMES
+from .._rules.policy import Selection
+
+_PORT_FORM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
+_LONGEST_CONFIRMATION = 3600.0  # seconds; beyond that a task would look hung
+
+BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(NAMES), "default": "auto"}}
+
+# Which listeners to look at.
+SELECTION_OPTIONS: dict[str, Any] = {
+    "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp"], "default": ["tcp", "udp"]},
+    "ports": {"type": "list", "elements": "str", "default": []},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "units": {"type": "list", "elements": "str", "default": []},
+}
+
+# How to judge them.
+JUDGEMENT_OPTIONS: dict[str, Any] = {
+    "intended_addresses": {"type": "list", "elements": "str", "default": []},
+    "confirm_after": {"type": "float", "default": 0},
+    "all_owners": {"type": "bool", "default": False},
+}
+
+
+class InvalidOption(Exception):
+    def __init__(self, option: str, value: object, allowed: str) -> None:
+        super().__init__(f"option {option}: {value!r} is not allowed; it takes {allowed}")
+
+
+def parse_selection(params: dict[str, Any]) -> Selection:
+    """SELECTION_OPTIONS as a record. Raises InvalidOption."""
+    return Selection(
+        protocols=tuple(dict.fromkeys(params["protocols"])),
+        ports=tuple(_parse_ports(text) for text in params["ports"]),
+        addresses=parse_prefixes("addresses", params["addresses"]),
+        units=tuple(_parse_glob(text) for text in params["units"]),
+    )
+
+
+def parse_prefixes(option: str, values: Sequence[str]) -> tuple[Prefix, ...]:
+    """Addresses and CIDR blocks. Raises InvalidOption."""
+    return tuple(_parse_prefix(option, value) for value in values)
+
+
+def parse_confirm_after(seconds: float) -> float:
+    """Raises InvalidOption."""
+    if not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST_CONFIRMATION:
+        raise InvalidOption("confirm_after", seconds, f"seconds from 0 to {_LONGEST_CONFIRMATION:.0f}")
+    return seconds
+
+
+def _parse_prefix(option: str, value: str) -> Prefix:
+    try:
+        network = ip_network(value.strip())
+    except ValueError:
+        allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
+        raise InvalidOption(option, value, allowed) from None
+    return Prefix(network.network_address.packed, network.prefixlen)
+
+
+def _parse_ports(text: str) -> range:
+    match = _PORT_FORM.match(text.strip())
+    first = int(match.group(1)) if match else 0
+    last = int(match.group(2) or first) if match else 0
+    if not 1 <= first <= last <= 65535:
+        raise InvalidOption("ports", text, "a port or a range of ports from 1 to 65535, such as 443 or 8000-8010")
+    return range(first, last + 1)
+
+
+def _parse_glob(text: str) -> str:
+    if not text.strip():
+        raise InvalidOption("units", text, "the name of a unit or container, or a glob such as nginx* or *.socket")
+    return text.strip()

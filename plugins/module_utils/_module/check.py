@@ -1,0 +1,66 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The verdict for a host: collect, run the rules, confirm, decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+from .._model.findings import Finding
+from .._model.gaps import Gap
+from .._rules.engine import RULES, evaluate, find_failing
+from .arguments import parse_confirm_after
+from .collect import Collected, collect_asked
+from .results import Json, compose_message, render_finding, render_gaps, render_listener, summarize
+
+RULE_NAMES = [rule.slug for rule in RULES]
+
+Collect = Callable[[dict[str, Any]], Collected]
+
+
+def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> tuple[Json, tuple[Gap, ...]]:
+    """What bind_check returns, `failed` included, and the gaps to warn of. Raises InvalidOption, BackendUnavailable,
+    UnreadableTable."""
+    confirm_after = parse_confirm_after(params["confirm_after"])
+    slugs = [name for name in params["rules"] or RULE_NAMES if name not in params["skip_rules"]]
+    collected = collect(params)
+    findings = evaluate(collected.view, slugs)
+    notes: list[str] = []
+    if confirm_after and findings:
+        time.sleep(confirm_after)
+        collected = collect(params)
+        findings, notes = keep_confirmed(findings, evaluate(collected.view, slugs))
+    failing = find_failing(findings, params["fail_on"], params["fail_on_unknown"])
+    listeners, links = collected.view.listeners, collected.view.locality.links
+    summary = summarize(listeners, findings)
+    result: Json = {
+        "findings": [render_finding(finding, links) for finding in findings],
+        "summary": summary,
+        "failing": len(failing),
+        "failed": bool(failing),
+        "msg": compose_message(summary, findings, notes),
+        "gaps": render_gaps(collected.gaps),
+    }
+    if params["include_listeners"]:
+        result["listeners"] = [render_listener(listener, links) for listener in listeners]
+    return result, collected.gaps
+
+
+def keep_confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+    """What both samples show, as the second one shows it, and a line for a person about the rest."""
+    before = {_confirmation_key(finding) for finding in first}
+    confirmed = [finding for finding in second if _confirmation_key(finding) in before]
+    dropped = len(before | {_confirmation_key(finding) for finding in second}) - len(confirmed)
+    if dropped <= 0:
+        return confirmed, []
+    return confirmed, [f"{dropped} more showed in only one of the two samples and were left out"]
+
+
+def _confirmation_key(finding: Finding) -> tuple[str, str, Optional[tuple[object, ...]]]:
+    """Never a pid or an inode: a service that restarted in between and is stale again is still stale."""
+    listener = finding.listener
+    return (finding.rule, finding.verdict, listener.socket.identity if listener is not None else None)

@@ -1,0 +1,43 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one place where a module's answer, its warnings and its errors become what Ansible prints."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Protocol
+
+from .._model.gaps import Gap
+from .._readers.backends import BackendUnavailable, UnreadableTable
+from .arguments import InvalidOption
+from .results import Json
+
+
+class Module(Protocol):
+    """The part of AnsibleModule that is used here."""
+
+    params: dict[str, Any]
+
+    def warn(self, warning: str) -> None: ...
+    def exit_json(self, **kwargs: Any) -> None: ...
+    def fail_json(self, msg: str, **kwargs: Any) -> None: ...
+
+
+def run_module(module: Module, answer: Callable[[dict[str, Any]], Json]) -> None:
+    """Exit with what `answer` makes of the parameters; `failed` in it fails the task, with all the rest still returned."""
+    try:
+        result = answer(module.params)
+    except (InvalidOption, BackendUnavailable, UnreadableTable) as error:
+        module.fail_json(msg=str(error))
+        return
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    else:
+        module.exit_json(changed=False, **result)
+
+
+def warn_of_gaps(module: Module, gaps: tuple[Gap, ...]) -> None:
+    """Whoever reads only the screen is told as well that not everything was seen."""
+    for gap in gaps:
+        module.warn(f"not everything could be read: {gap.subject} ({gap.source}): {gap.reason}")

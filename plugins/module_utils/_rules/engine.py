@@ -1,0 +1,58 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All rules, and how their findings are put in order.
+
+A new rule is one function in its own file and one line in RULES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Callable, NamedTuple
+
+from .._model.findings import FAIL, SEVERITIES, Finding
+from .link_down import find_links_down
+from .pending_address import find_pending_addresses
+from .stale_address import find_stale_addresses
+from .stale_interface import find_stale_interfaces
+from .view import View
+
+
+class Rule(NamedTuple):
+    slug: str  # stable: users name it in `rules` and `skip_rules`
+    find: Callable[[View], Iterable[Finding]]
+
+
+RULES = (
+    Rule("stale-address", find_stale_addresses),
+    Rule("stale-interface", find_stale_interfaces),
+    Rule("pending-address", find_pending_addresses),
+    Rule("link-down", find_links_down),
+)
+
+
+def evaluate(view: View, slugs: Collection[str]) -> list[Finding]:
+    """The findings of the named rules, the worst first, then by listener, then in the order of RULES."""
+    found = [finding for rule in RULES if rule.slug in slugs for finding in rule.find(view)]
+    return sorted(found, key=_sort_key)  # stable
+
+
+def find_failing(findings: Iterable[Finding], fail_on: str, fail_on_unknown: bool) -> list[Finding]:
+    """Those that make a check fail: at or above `fail_on` (`never`: none), unknown ones only on request."""
+    if fail_on == "never":
+        return []
+    limit = SEVERITIES.index(fail_on)
+    return [
+        finding
+        for finding in findings
+        if SEVERITIES.index(finding.severity) <= limit and (finding.verdict == FAIL or fail_on_unknown)
+    ]
+
+
+def _sort_key(finding: Finding) -> tuple[bool, int, bool, tuple[object, ...]]:
+    listener = finding.listener
+    identity = listener.socket.sort_key if listener is not None else ()
+    # What is known to be wrong comes before what is not known.
+    return (finding.verdict != FAIL, SEVERITIES.index(finding.severity), listener is None, identity)

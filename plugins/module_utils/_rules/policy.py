@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which listeners and rules a caller asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from .._model.addresses import Prefix
+from .._model.listeners import Listener, Socket
+from .._model.owners import DENIED, UNKNOWN
+from .locality import unmap
+
+
+class Selection(NamedTuple):
+    """What to look at. Empty = everything; several options narrow down together."""
+
+    protocols: tuple[str, ...]
+    ports: tuple[range, ...]
+    addresses: tuple[Prefix, ...]  # a v4-mapped address counts as its IPv4 address
+    units: tuple[str, ...]  # globs on unit names and container names
+
+
+def make_socket_filter(selection: Selection) -> Callable[[Socket], bool]:
+    """What can be decided before anything but the socket is known."""
+    ports, addresses = selection.ports, selection.addresses
+
+    def is_wanted(socket: Socket) -> bool:
+        if ports and not any(socket.port in block for block in ports):
+            return False
+        return not addresses or any(prefix.covers(unmap(socket.packed)) for prefix in addresses)
+
+    return is_wanted
+
+
+def select_units(listeners: Sequence[Listener], units: Sequence[str]) -> tuple[list[Listener], int]:
+    """Those whose unit matches a glob, and how many could not be decided because their unit cannot be seen."""
+    if not units:
+        return list(listeners), 0
+    matching, undecided = [], 0
+    for listener in listeners:
+        service = listener.ownership.service
+        if service is None:
+            undecided += listener.ownership.status in (DENIED, UNKNOWN)
+        elif any(fnmatchcase(service.unit, pattern) for pattern in units):
+            matching.append(listener)
+    return matching, undecided

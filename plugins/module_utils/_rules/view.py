@@ -1,0 +1,61 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rule gets to see, and the few words that all rules say in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .._model.findings import NONE, UNKNOWN, Finding
+from .._model.gaps import Capabilities
+from .._model.listeners import Listener, Socket
+from .._wire.text import format_address
+from .locality import Locality
+
+
+class View(NamedTuple):
+    """One look at a host, judged."""
+
+    listeners: tuple[Listener, ...]
+    capabilities: Capabilities
+    locality: Locality  # links and addresses to ask about; empty where they could not be read
+
+
+def find_unknown(rule: str, severity: str, listeners: Sequence[Listener], why: str) -> list[Finding]:
+    """One finding for everything that one cause hides from a rule; none where it hides nothing."""
+    if not listeners:
+        return []
+    many = f"{len(listeners)} listeners" if len(listeners) > 1 else describe_endpoint(listeners[0].socket)
+    return [
+        Finding(
+            rule=rule,
+            verdict=UNKNOWN,
+            severity=severity,
+            message=f"{many}: {why}",
+            listener=listeners[0] if len(listeners) == 1 else None,
+            remedy=NONE,
+            remedy_reason="nothing is known to be wrong; the reason says what could not be seen",
+            evidence={"reason": why, "listeners": len(listeners)},
+        )
+    ]
+
+
+def describe_endpoint(socket: Socket) -> str:
+    """192.0.2.5:443/tcp, [2001:db8::5]:53/udp."""
+    text = format_address(socket.packed)
+    return f"{text if len(socket.packed) == 4 else f'[{text}]'}:{socket.port}/{socket.protocol}"
+
+
+def describe_holder(listener: Listener) -> str:
+    """The unit, else the processes, else why nobody is named: what a message calls the one who listens."""
+    ownership = listener.ownership
+    if ownership.service is not None:
+        unit = ownership.service.unit
+        return unit if ownership.service.manager == "systemd" else f"{ownership.service.manager} container {unit[:12]}"
+    names = sorted({owner.name for owner in ownership.owners})
+    if names:
+        return ", ".join(names)
+    return "the kernel" if ownership.status == "kernel" else "a process that cannot be seen"
