@@ -1,0 +1,175 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which unit or container a cgroup path stands for, read from the root downwards, as systemd itself reads it.
+
+Only the first directory that is not a slice decides (src/basic/cgroup-util.c: cg_path_get_unit, cg_path_get_user_unit).
+Whatever is below it was delegated: to a service, to a container, or to the manager of an ordinary user, who may call a
+directory nginx.service and would thereby still not be the system's nginx.service.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+from .._model.owners import Service
+from .text import printable
+
+_TYPES = frozenset(
+    ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+)
+_NAME = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\Z")  # src/basic/unit-name.c, VALID_CHARS
+_UID = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
+_RESERVED_UIDS = (0xFFFF, 0xFFFFFFFF)  # (uid_t) -1 in 16 and in 32 bits, src/basic/user-util.h uid_is_valid
+_SESSION = re.compile(r"session-[A-Za-z0-9]+\.scope\Z")
+_ENGINES = {
+    "docker": "docker",
+    "libpod": "podman",
+    "cri-containerd": "containerd",
+    "nerdctl": "containerd",
+    "crio": "crio",
+}
+_ENGINE_SCOPE = re.compile(rf"({'|'.join(_ENGINES)})-([0-9a-f]{{64}})\.scope\Z")
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}\Z")
+_LXC = "lxc.payload."
+_HEX = re.compile(r"\\x([0-9a-f]{2})")
+
+
+def parse_cgroup_path(path: str, root: str = "") -> Optional[Service]:
+    """Who starts and stops the processes of that cgroup, or None where the path does not say.
+
+    path: as in /proc/PID/cgroup ("0::" cut off), or relative to the mount point of the hierarchy. root: where the
+    manager's own tree begins when that is not /, which is PID 1's path less /init.scope (cg_shift_path).
+    A path that leads out of this cgroup namespace (/../…) says nothing: what its first directories are cannot be seen
+    from here. scope user with uid None: a unit of a manager whose uid the path does not tell (capsule@NAME.service).
+    """
+    path = (
+        path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
+    )  # the cgroup is gone, its last process is not
+    if root not in ("", "/") and (path + "/").startswith(root.rstrip("/") + "/"):
+        path = path[len(root.rstrip("/")) :]
+    names = [name for name in path.split("/") if name]
+    if not path.startswith("/") or ".." in names or "." in names:
+        return None
+    if names:
+        container = _parse_placed(names)
+        if container is not None:
+            return container
+    slices = _count_slices(names)
+    if slices == len(names):
+        return None
+    return _parse_system(names[:slices], names[slices:])
+
+
+def _parse_system(slices: list[str], names: list[str]) -> Optional[Service]:
+    unit = _parse_unit(names[0])
+    if unit is None:
+        return None
+    manager, uid = _parse_manager(slices, names[0])
+    if manager:
+        below = names[1:]
+        below = below[_count_slices(below) :]
+        user_unit = _parse_unit(below[0]) if below else None
+        if user_unit is not None:
+            # Without a uid a container would read as one of the system's.
+            container = None if uid is None else _parse_scope(user_unit, uid)
+            return container or Service("systemd", user_unit, "user", uid)
+    return _parse_scope(unit, None) or _parse_machine(unit) or Service("systemd", unit, "system")
+
+
+def _parse_manager(slices: list[str], name: str) -> tuple[bool, Optional[int]]:
+    """Is what comes below this directory read as the units of a user, and of which?"""
+    if name.startswith("user@") and name.endswith(".service"):
+        uid = _parse_uid(name[len("user@") : -len(".service")])
+        return uid is not None, uid
+    if name.startswith("capsule@") and name.endswith(".service"):
+        return True, None
+    if _SESSION.match(name):  # user units below a session: systemd before 206, and still read so
+        owner = slices[-1] if slices else ""
+        return True, _parse_uid(owner[len("user-") : -len(".slice")]) if owner.startswith("user-") else None
+    return False, None
+
+
+def _parse_uid(text: str) -> Optional[int]:
+    if not _UID.match(text) or int(text) in _RESERVED_UIDS or int(text) > 0xFFFFFFFF:
+        return None
+    return int(text)
+
+
+def _parse_unit(name: str) -> Optional[str]:
+    """The unit name of a directory (cg_path_decode_unit), or None. A slice is none here: they have been skipped."""
+    unit = _unescape(name)
+    return unit if len(name) >= 3 and _is_unit_name(unit) and not unit.endswith(".slice") else None
+
+
+def _unescape(name: str) -> str:
+    # systemd puts one underscore before a name that the kernel could take for its own (cg_escape).
+    return name[1:] if name.startswith("_") else name
+
+
+def _is_unit_name(name: str, *, plain: bool = False) -> bool:
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or suffix not in _TYPES or len(name) > 255 or not _NAME.match(stem):
+        return False
+    _prefix, at, instance = stem.partition("@")
+    return not at if plain else not at or bool(instance)
+
+
+def _count_slices(names: list[str]) -> int:
+    for position, name in enumerate(names):
+        if len(name) < 7 or not name.endswith(".slice") or not _is_unit_name(_unescape(name), plain=True):
+            return position
+    return len(names)
+
+
+def _parse_scope(unit: str, uid: Optional[int]) -> Optional[Service]:
+    """The scope that an engine asked a manager for. libpod-conmon-… and crio-conmon-… are the host's own processes, not
+    these.
+    """
+    match = _ENGINE_SCOPE.match(unit)
+    return Service(_ENGINES[match.group(1)], match.group(2), "container", uid) if match else None
+
+
+def _parse_machine(unit: str) -> Optional[Service]:
+    """systemd-nspawn@NAME.service, and the scope that systemd-machined keeps for NAME: an nspawn container, or one of
+    libvirt's LXC.
+
+    machine-qemu\\x2d… is a virtual machine: what listens there is a process of the host.
+    """
+    if unit.startswith("systemd-nspawn@") and unit.endswith(".service"):
+        return Service("nspawn", _unescape_name(unit[len("systemd-nspawn@") : -len(".service")]), "container")
+    if unit.startswith("machine-") and unit.endswith(".scope"):
+        name = _unescape_name(unit[len("machine-") : -len(".scope")])
+        if name.startswith("lxc-"):
+            return Service("lxc", name[len("lxc-") :], "container")
+        if name and not name.startswith("qemu-"):
+            return Service("nspawn", name, "container")
+    return None
+
+
+def _unescape_name(text: str) -> str:
+    return printable(_HEX.sub(lambda match: chr(int(match.group(1), 16)), text))
+
+
+def _parse_placed(names: list[str]) -> Optional[Service]:
+    """Containers whose engine makes its directories below the root by itself, without systemd; only root can do that
+    there.
+    """
+    first, rest = names[0], names[1:]
+    if first.startswith(_LXC) and len(first) > len(_LXC):
+        return Service("lxc", printable(first[len(_LXC) :]), "container")
+    if not rest:
+        return None
+    if first == "lxc":
+        return Service("lxc", printable(rest[0]), "container")
+    if first == "docker" and _CONTAINER_ID.match(rest[0]):
+        return Service("docker", rest[0], "container")
+    if first == "libpod_parent" and rest[0].startswith("libpod-") and _CONTAINER_ID.match(rest[0][len("libpod-") :]):
+        return Service("podman", rest[0][len("libpod-") :], "container")
+    if first == "kubepods":
+        for position, name in enumerate(rest[:2]):  # kubepods[/burstable|/besteffort]/podUID/ID
+            if name.startswith("pod") and len(rest) > position + 1:
+                return Service("kubernetes", printable(rest[position + 1]), "container")
+    return None
