@@ -48,7 +48,7 @@ def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: tuple[G
     classes = Counter(outcome.klass for outcome in outcomes)
     unmet = [_compose_line(*row) for row, outcome in zip(rows, outcomes) if not outcome.met]
     return {
-        "endpoints": [_describe(*row) for row in rows],
+        "endpoints": [_render_endpoint(*row) for row in rows],
         "summary": {
             "endpoints": len(rows),
             "met": len(rows) - len(unmet),
@@ -63,7 +63,8 @@ def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: tuple[G
 def _compose_headline(total: int, unmet: int) -> str:
     if not unmet:
         return "The endpoint is as expected." if total == 1 else f"All {total} endpoints are as expected."
-    return "The endpoint is not as expected:" if total == 1 else f"{unmet} of {total} endpoints are not as expected:"
+    verb = "is" if unmet == 1 else "are"
+    return "The endpoint is not as expected:" if total == 1 else f"{unmet} of {total} endpoints {verb} not as expected:"
 
 
 def _compose_line(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> str:
@@ -72,7 +73,7 @@ def _compose_line(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> str:
     return compose_line(endpoint, trial, outcome, tried)
 
 
-def _describe(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict[str, Any]:
     return {
         "host": endpoint.host,
         "port": endpoint.port,
@@ -81,16 +82,14 @@ def _describe(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict[str, A
         "expect": endpoint.expect,
         "met": outcome.met,
         "attempts": trial.attempts,
-        **_describe_connect(outcome.connect, outcome.klass, outcome.reason),
+        **_render_connect(outcome.connect, outcome.klass, outcome.reason),
         "others": [
-            _describe_connect(connect, *classify(connect))
-            for connect in trial.connects
-            if connect is not outcome.connect
+            _render_connect(connect, *classify(connect)) for connect in trial.connects if connect is not outcome.connect
         ],
     }
 
 
-def _describe_connect(connect: Optional[Connect], klass: str, reason: str) -> dict[str, Any]:
+def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> dict[str, Any]:
     error = connect.error if connect else None
     return {
         "connected": klass == CONNECTED,

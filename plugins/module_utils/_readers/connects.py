@@ -25,7 +25,7 @@ from .._model.endpoints import (
     InetAddress,
     Trial,
 )
-from .._model.snapshot import Gap
+from .._model.gaps import Gap
 from .connect_socket import StepFailed, open_connecting, read_local_address, read_route_error
 from .descriptors import read_free_descriptors
 from .names import Answer, Question, Resolver

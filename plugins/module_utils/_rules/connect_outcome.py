@@ -94,7 +94,7 @@ def _classify_silence(connect: Connect) -> tuple[str, str]:
 
 
 def _classify_by_route(connect: Connect, error: int) -> tuple[str, str]:
-    """EADDRNOTAVAIL and EINVAL of connect() have two causes each; the route alone, without TCP's ports, tells which."""
+    """EADDRNOTAVAIL and EINVAL of connect() have two causes each; the route alone, without ports, tells which."""
     if error == errno.EADDRNOTAVAIL:
         return (LOCAL_LIMIT, "no local port is left") if connect.route_error == 0 else _MEANINGS[error]
     # fib_props[RTN_BLACKHOLE].error, net/ipv4/fib_semantics.c; ip6_rt_type_to_error(), net/ipv6/route.c
