@@ -24,20 +24,17 @@ _LONGEST_CONFIRMATION = 3600.0  # seconds; beyond that a task would look hung
 
 BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(NAMES), "default": "auto"}}
 
-# Which listeners to look at.
-SELECTION_OPTIONS: dict[str, Any] = {
+# Which listeners to look at, and how.
+LISTENER_OPTIONS: dict[str, Any] = {
     "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp"], "default": ["tcp", "udp"]},
     "ports": {"type": "list", "elements": "str", "default": []},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "units": {"type": "list", "elements": "str", "default": []},
-}
-
-# How to judge them.
-JUDGEMENT_OPTIONS: dict[str, Any] = {
     "intended_addresses": {"type": "list", "elements": "str", "default": []},
-    "confirm_after": {"type": "float", "default": 0},
     "all_owners": {"type": "bool", "default": False},
 }
+
+CONFIRM_OPTION: dict[str, Any] = {"confirm_after": {"type": "float", "default": 0}}
 
 
 class InvalidOption(Exception):
@@ -46,18 +43,26 @@ class InvalidOption(Exception):
 
 
 def parse_selection(params: dict[str, Any]) -> Selection:
-    """SELECTION_OPTIONS as a record. Raises InvalidOption."""
+    """The part of LISTENER_OPTIONS that narrows down. Raises InvalidOption."""
     return Selection(
         protocols=tuple(dict.fromkeys(params["protocols"])),
         ports=tuple(_parse_ports(text) for text in params["ports"]),
         addresses=parse_prefixes("addresses", params["addresses"]),
-        units=tuple(_parse_glob(text) for text in params["units"]),
+        units=parse_globs("units", params["units"]),
     )
 
 
 def parse_prefixes(option: str, values: Sequence[str]) -> tuple[Prefix, ...]:
     """Addresses and CIDR blocks. Raises InvalidOption."""
     return tuple(_parse_prefix(option, value) for value in values)
+
+
+def parse_globs(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Raises InvalidOption."""
+    for value in values:
+        if not value.strip():
+            raise InvalidOption(option, value, "a name, or a glob such as nginx* or eth*")
+    return tuple(value.strip() for value in values)
 
 
 def parse_confirm_after(seconds: float) -> float:
@@ -83,9 +88,3 @@ def _parse_ports(text: str) -> range:
     if not 1 <= first <= last <= 65535:
         raise InvalidOption("ports", text, "a port or a range of ports from 1 to 65535, such as 443 or 8000-8010")
     return range(first, last + 1)
-
-
-def _parse_glob(text: str) -> str:
-    if not text.strip():
-        raise InvalidOption("units", text, "the name of a unit or container, or a glob such as nginx* or *.socket")
-    return text.strip()

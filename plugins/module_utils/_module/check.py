@@ -23,8 +23,10 @@ Collect = Callable[[dict[str, Any]], Collected]
 
 
 def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> tuple[Json, tuple[Gap, ...]]:
-    """What bind_check returns, `failed` included, and the gaps to warn of. Raises InvalidOption, BackendUnavailable,
-    UnreadableTable."""
+    """What bind_check returns, with `failed`, and the gaps to warn of.
+
+    Raises InvalidOption, BackendUnavailable, UnreadableTable.
+    """
     confirm_after = parse_confirm_after(params["confirm_after"])
     slugs = [name for name in params["rules"] or RULE_NAMES if name not in params["skip_rules"]]
     collected = collect(params)

@@ -21,6 +21,7 @@ from .._rules.locality import Locality
 from .._rules.policy import Selection, make_socket_filter, select_units
 from .._rules.view import View
 from .arguments import parse_prefixes, parse_selection
+from .results import Json, render_gaps, render_listener
 
 # What a second look can take back. Unknown and intended are no accusations.
 DOUBTFUL = frozenset((STALE_ADDRESS, STALE_INTERFACE, PENDING))
@@ -47,6 +48,13 @@ def collect_asked(params: dict[str, Any]) -> Collected:
     selection = parse_selection(params)
     intended = parse_prefixes("intended_addresses", params["intended_addresses"])
     return collect(select_backend(params["backend"]), selection, intended, params["all_owners"])
+
+
+def list_listeners(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+    """What listener_info returns. Raises as collect_asked does."""
+    view, gaps = collect_asked(params)
+    links = view.locality.links
+    return {"listeners": [render_listener(found, links) for found in view.listeners], "gaps": render_gaps(gaps)}, gaps
 
 
 def collect(

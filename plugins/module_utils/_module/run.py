@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from .._model.gaps import Gap
 from .._readers.backends import BackendUnavailable, UnreadableTable
@@ -24,20 +25,19 @@ class Module(Protocol):
     def fail_json(self, msg: str, **kwargs: Any) -> None: ...
 
 
-def run_module(module: Module, answer: Callable[[dict[str, Any]], Json]) -> None:
-    """Exit with what `answer` makes of the parameters; `failed` in it fails the task, with all the rest still returned."""
+def run_module(module: Module, answer: Callable[[dict[str, Any]], tuple[Json, Sequence[Gap]]]) -> None:
+    """Exit with what `answer` makes of the parameters, after a warning for each gap.
+
+    `failed` in the answer fails the task; all the rest is still returned.
+    """
     try:
-        result = answer(module.params)
+        result, gaps = answer(module.params)
     except (InvalidOption, BackendUnavailable, UnreadableTable) as error:
         module.fail_json(msg=str(error))
         return
+    for gap in gaps:  # whoever reads only the screen is told as well that not everything was seen
+        module.warn(f"not everything could be read: {gap.subject} ({gap.source}): {gap.reason}")
     if result.pop("failed", False):
         module.fail_json(**result)
     else:
         module.exit_json(changed=False, **result)
-
-
-def warn_of_gaps(module: Module, gaps: tuple[Gap, ...]) -> None:
-    """Whoever reads only the screen is told as well that not everything was seen."""
-    for gap in gaps:
-        module.warn(f"not everything could be read: {gap.subject} ({gap.source}): {gap.reason}")

@@ -40,18 +40,17 @@ def find_links_down(view: View) -> Iterator[Finding]:
             listener=listener,
             remedy=MANUAL,
             remedy_reason=f"bring {names} up; the listener then serves without a restart",
-            evidence={
-                "links": [
-                    {"name": link.name, "ifindex": link.ifindex, "operstate": link.operstate, "up": _is_up(link)}
-                    for link in links
-                ]
-            },
+            evidence={"links": [_describe(link) for link in links]},
         )
 
 
 def _has_links(listener: Listener) -> bool:
     state = listener.binding.state
     return state in (VALID, INTENDED) or (state == WILDCARD and bool(listener.socket.ifindex))
+
+
+def _describe(link: Link) -> dict[str, object]:
+    return {"name": link.name, "ifindex": link.ifindex, "operstate": link.operstate, "up": _is_up(link)}
 
 
 def _is_up(link: Link) -> bool:

@@ -16,6 +16,11 @@ from .view import View, describe_endpoint, describe_holder, find_unknown
 
 SLUG = "pending-address"
 
+_DUPLICATE = "another host has that address (duplicate address detection failed)"
+_TENTATIVE = "the address is still tentative"
+_UNSEEN = "it cannot be seen whether the address is tentative or a duplicate"
+_WAIT = "duplicate address detection ends within seconds once the link is up; the listener then serves by itself"
+
 
 def find_pending_addresses(view: View) -> Iterator[Finding]:
     """The bind address is tentative, or duplicate address detection failed for it."""
@@ -25,25 +30,18 @@ def find_pending_addresses(view: View) -> Iterator[Finding]:
         socket = listener.socket
         address = format_address(socket.packed)
         duplicate = any((found.flags or 0) & IFA_F_DADFAILED for found in view.locality.addresses_of(socket.packed))
-        what = (
-            "another host has that address (duplicate address detection failed)"
-            if duplicate
-            else "the address is still tentative"
-        )
+        where = f"{describe_holder(listener)} listens on {describe_endpoint(socket)}"
+        resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
         yield Finding(
             rule=SLUG,
             verdict=FAIL,
             severity=ERROR if duplicate else WARNING,
-            message=f"{describe_holder(listener)} listens on {describe_endpoint(socket)}, but {what}",
+            message=f"{where}, but {_DUPLICATE if duplicate else _TENTATIVE}",
             listener=listener,
             remedy=MANUAL if duplicate else WAIT,
-            remedy_reason=f"find the other holder of {address} on that link, then remove the address here and add it again"
-            if duplicate
-            else "duplicate address detection ends by itself within seconds once the link is up; the listener then serves without a restart",
+            remedy_reason=resolve if duplicate else _WAIT,
             evidence={"reason": listener.binding.reason, "dadfailed": duplicate},
         )
     if not view.capabilities.address_flags:
         unseen = [item for item in view.listeners if item.socket.family == IPV6 and item.binding.state != WILDCARD]
-        yield from find_unknown(
-            SLUG, WARNING, unseen, "it cannot be seen whether the address is tentative or a duplicate"
-        )
+        yield from find_unknown(SLUG, WARNING, unseen, _UNSEEN)

@@ -34,8 +34,8 @@ def find_stale_addresses(view: View) -> Iterator[Finding]:
             f" but {address} is no longer an address of this host",
             listener=listener,
             remedy=RECONFIGURE,
-            remedy_reason=f"add {address} again (the listener then serves at once), or configure an address that exists and restart;"
-            " a restart with the present configuration fails with EADDRNOTAVAIL",
+            remedy_reason=f"add {address} again (the listener then serves at once), or configure an address that"
+            " exists and restart; a restart with the present configuration fails with EADDRNOTAVAIL",
             evidence={"reason": binding.reason, "reachable": binding.reachable, "rebindable": binding.rebindable},
         )
     for reason, listeners in hidden.items():

@@ -16,7 +16,7 @@ SLUG = "stale-interface"
 
 
 def find_stale_interfaces(view: View) -> Iterator[Finding]:
-    """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and created again under the same name)."""
+    """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and created again by that name)."""
     for listener in view.listeners:
         if listener.binding.state != STALE_INTERFACE:
             continue
@@ -31,8 +31,8 @@ def find_stale_interfaces(view: View) -> Iterator[Finding]:
             f" pinned to interface index {socket.ifindex}, which no longer exists",
             listener=listener,
             remedy=MANUAL,
-            remedy_reason="only a restart binds it again, and only once the interface that the service names exists: that name cannot"
-            " be seen from outside, so check the configuration first",
+            remedy_reason="only a restart binds it again, and only once the interface that the service names exists:"
+            " that name cannot be seen from outside, so check the configuration first",
             evidence={"reason": listener.binding.reason, "ifindex": socket.ifindex, "address_now_on_ifindex": now_on},
         )
     unseen = [listener for listener in view.listeners if listener.socket.ifindex is None]
