@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import CHECKOUT, Namespace
 
@@ -80,7 +81,10 @@ def test_installed_tarball_works_from_another_folder(namespace: Namespace, tmp_p
     assert done.returncode == 0, done.stdout
 
     namespace.listen("127.0.0.1", 8080)
-    for command in ("ansible-playbook -vvv infracheck.bindings.check_bindings", "ansible-doc infracheck.bindings.bind_check"):
+    for command in (
+        "ansible-playbook -vvv infracheck.bindings.check_bindings",
+        "ansible-doc infracheck.bindings.bind_check",
+    ):
         done = namespace.run(*command.split(), cwd=elsewhere, **environment)
         assert done.returncode == 0, done.stdout
         for file in module_files(done.stdout):
@@ -92,3 +96,9 @@ def build_tarball(namespace: Namespace, folder: Path) -> Path:
     assert done.returncode == 0, done.stdout
     (tarball,) = folder.glob("infracheck-bindings-*.tar.gz")
     return tarball
+
+
+def test_action_group_holds_every_module() -> None:
+    groups = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]
+    modules = [path.stem for path in (CHECKOUT / "plugins/modules").glob("*.py")]
+    assert groups["bindings"] == sorted(modules)
