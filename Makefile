@@ -80,7 +80,7 @@ ansible-lint: $(DEV) link  ## Playbooks, roles and YAML, by the production profi
 
 .PHONY: docs
 docs: $(DEV) link  ## Documentation of the modules: complete, and every reference in it resolves
-	$(VENV)/bin/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	$(IN_VENV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
 .PHONY: changelog
 changelog: $(DEV)  ## Changelog fragments

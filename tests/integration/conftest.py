@@ -41,7 +41,7 @@ class Namespace:
         subprocess.run(["ip", "-netns", self.name, *arguments], check=True)
 
     def run(self, *command: str, cwd: Path = CHECKOUT, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command of the virtual environment under test, as typed in the folder `cwd`. Returns whatever its exit status."""
+        """A command of the virtual environment under test, as typed in `cwd`. Returns whatever its exit status."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         return subprocess.run(
