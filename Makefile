@@ -53,7 +53,7 @@ WORLDS ?= 2000
 SEED ?=
 .PHONY: kernel-test
 kernel-test: $(DEV) link system-packages  ## Random worlds, our answers against the kernel's own (root): WORLDS=… SEED=…
-	$(IN_VENV) WORLDS="$(WORLDS)" SEED="$(SEED)" pytest tests/kernel
+	$(IN_VENV) WORLDS="$(WORLDS)" SEED="$(SEED)" pytest -s tests/kernel
 
 .PHONY: lint
 lint: ruff mypy ansible-lint docs changelog schemas sanity  ## Every static check
