@@ -265,14 +265,8 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.endpoint_results import (
-    compose_result,
-    make_endpoints,
-    make_settings,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connects import read_connects
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.connect_outcome import is_met
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire.endpoints import InvalidEndpoint
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
 
 
 def main() -> None:
@@ -289,15 +283,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        settings = make_settings(module.params)
-        endpoints = make_endpoints(module.params["endpoints"], settings.family)
-    except InvalidEndpoint as error:
-        module.fail_json(msg=str(error))
-    result = compose_result(endpoints, *read_connects(endpoints, settings, is_met))
-    if module.params["fail"] and result["summary"]["unmet"]:
-        module.fail_json(**result)
-    module.exit_json(changed=False, **result)
+    run_module(module, check_connects)
 
 
 if __name__ == "__main__":

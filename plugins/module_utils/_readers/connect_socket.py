@@ -64,7 +64,8 @@ def read_route_error(address: InetAddress, interface: Optional[str]) -> Optional
     try:
         place = _make_place(address, 9)  # discard; any port will do
         with _open(address, socket.SOCK_DGRAM) as channel:
-            _pin(channel, interface)
+            # A scope that contradicts the pin is EINVAL too, which is not the route's fault.
+            _pin(channel, None if address.scope else interface)
             return channel.connect_ex(place)
     except StepFailed as failure:
         return failure.errno

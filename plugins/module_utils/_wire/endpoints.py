@@ -20,7 +20,13 @@ _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class InvalidEndpoint(ValueError):
-    """A value that cannot be an endpoint; the message names option, value and what is allowed."""
+    """A value that cannot be an endpoint: which part of the option, what it said, and what it takes."""
+
+    def __init__(self, option: str, value: Any, allowed: str) -> None:
+        super().__init__(f"{option}: {value!r}; it takes {allowed}")
+        self.option = option
+        self.value = value
+        self.allowed = allowed
 
 
 def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> Endpoint:
@@ -31,7 +37,7 @@ def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> End
     fields = _parse_fields(value, option)
     host = _parse_text(fields, "host", option)
     if host is None:
-        _refuse(option, value, f"no host; allowed: {_FORMS}")
+        _refuse(option, value, _FORMS)
     host = _without_brackets(host)
     interface = _parse_text(fields, "interface", option)
     if interface is not None:
@@ -40,10 +46,10 @@ def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> End
     source = _parse_source(fields, option, interface)
     wanted = [known for known in (address and address.family, source and source.family, family) if known]
     if len(set(wanted)) > 1:
-        _refuse(option, value, "host, source and the option family are not of one address family")
+        _refuse(option, value, "a host and a source of one address family, and of the one that the option family names")
     expect = _parse_text(fields, "expect", option) or CONNECTED
     if expect not in CLASSES:
-        _refuse(f"{option}.expect", expect, f"allowed: {', '.join(CLASSES)}")
+        _refuse(f"{option}.expect", expect, ", ".join(CLASSES))
     port = _parse_port(fields.get("port"), f"{option}.port")
     return Endpoint(host, port, address, source, interface, expect)
 
@@ -66,10 +72,10 @@ def _parse_fields(value: Any, option: str) -> dict[str, Any]:
         host, port = _split_host_port(value, option)
         return {"host": host, "port": port}
     if not isinstance(value, dict):
-        _refuse(option, value, f"allowed: {_FORMS}")
+        _refuse(option, value, _FORMS)
     for key in value:
         if key not in _FIELDS:
-            _refuse(f"{option}.{key}", value[key], f"no such option; allowed: {', '.join(_FIELDS)}")
+            _refuse(f"{option}.{key}", value[key], f"no such key, only {', '.join(_FIELDS)}")
     if value.get("port") is not None or not isinstance(value.get("host"), str):
         return value
     host, port = _split_host_port(value["host"], f"{option}.host")
@@ -79,9 +85,9 @@ def _parse_fields(value: Any, option: str) -> dict[str, Any]:
 def _split_host_port(text: str, option: str) -> tuple[str, str]:
     host, colon, port = text.strip().rpartition(":")
     if not colon or not host:
-        _refuse(option, text, f"no port; allowed: {_FORMS}")
+        _refuse(option, text, _FORMS)
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        _refuse(option, text, "an IPv6 address with a port is written in brackets, such as [2001:db8::1]:443")
+        _refuse(option, text, "brackets round an IPv6 address that has a port, as in [2001:db8::1]:443")
     return host, port
 
 
@@ -94,17 +100,17 @@ def _parse_text(fields: dict[str, Any], key: str, option: str) -> Optional[str]:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        _refuse(f"{option}.{key}", value, "allowed: text")
+        _refuse(f"{option}.{key}", value, "text")
     return value.strip()
 
 
 def _parse_port(value: Any, option: str) -> int:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not text.strip().isascii() or not text.strip().isdigit() or len(text.strip()) > 5:
-        _refuse(option, value, "allowed: 1 to 65535")
+        _refuse(option, value, "a port from 1 to 65535")
     port = int(text)
     if not 1 <= port <= 65535:
-        _refuse(option, value, "allowed: 1 to 65535")
+        _refuse(option, value, "a port from 1 to 65535")
     return port
 
 
@@ -122,7 +128,7 @@ def _parse_source(fields: dict[str, Any], option: str, interface: Optional[str])
         return None
     address = parse_inet_address(_without_brackets(text))
     if address is None:
-        _refuse(f"{option}.source", text, "allowed: an IPv4 or IPv6 address of the host that connects")
+        _refuse(f"{option}.source", text, "an IPv4 or IPv6 address of the host that connects")
     return _with_scope(address, text, f"{option}.source", interface)
 
 
@@ -130,13 +136,13 @@ def _with_scope(address: InetAddress, text: str, option: str, interface: Optiona
     """A link-local address means nothing without an interface: connect() says EINVAL (ip(7), RFC 4007)."""
     if address.family == "ipv4" or not _is_link_local(address.packed):
         if address.scope is not None:
-            _refuse(option, text, "a scope id is allowed with link-local IPv6 addresses (fe80::/10) only")
+            _refuse(option, text, "a scope id only with a link-local IPv6 address (fe80::/10)")
         return address
     if address.scope is not None:
         _check_interface(address.scope, option)
         return address
     if interface is None:
-        _refuse(option, text, "a link-local address needs a scope id (fe80::1%eth0) or `interface`")
+        _refuse(option, text, "a link-local address only with a scope id (fe80::1%eth0) or an interface")
     return address._replace(scope=interface)
 
 
@@ -152,11 +158,11 @@ def _check_interface(name: str, option: str) -> None:
         or name in (".", "..")
         or re.search(r"[\s/:\0]", name)
     ):
-        _refuse(option, name, "allowed: the name of a network interface")
+        _refuse(option, name, "the name of a network interface")
 
 
 def _check_name(host: str, option: str) -> None:
-    allowed = "allowed: a host name, an IPv4 address or an IPv6 address"
+    allowed = "a host name, an IPv4 address or an IPv6 address"
     try:
         ascii_host = host if host.isascii() or len(host) > 253 else host.encode("idna").decode("ascii")
     except UnicodeError:
@@ -167,5 +173,5 @@ def _check_name(host: str, option: str) -> None:
         _refuse(option, host, allowed)
 
 
-def _refuse(option: str, value: Any, why: str) -> NoReturn:
-    raise InvalidEndpoint(f"{option}: {value!r}: {why}")
+def _refuse(option: str, value: Any, allowed: str) -> NoReturn:
+    raise InvalidEndpoint(option, value, allowed)

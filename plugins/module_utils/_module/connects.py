@@ -8,40 +8,58 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from .._model.endpoints import AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
 from .._model.gaps import Gap
-from .._rules.connect_outcome import Outcome, classify, compose_line, judge
+from .._readers.connects import read_connects
+from .._rules.connect_outcome import Outcome, classify, compose_line, is_met, judge
 from .._wire.endpoints import InvalidEndpoint, parse_endpoint
 from .._wire.text import format_address
+from .arguments import InvalidOption
+from .results import Json, render_gaps
+
+_LONGEST = 1e6  # seconds, and more than enough of anything else
 
 
-def make_settings(params: dict[str, Any]) -> ConnectSettings:
-    """The module's options, checked. Raises InvalidEndpoint naming option, value and what is allowed."""
+def check_connects(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+    """What connect_check returns. Raises InvalidOption."""
+    settings = parse_settings(params)
+    endpoints = parse_endpoints(params["endpoints"], settings.family)
+    trials, gaps = read_connects(endpoints, settings, is_met)
+    result = compose_result(endpoints, trials, gaps)
+    return dict(result, failed=params["fail"] and result["summary"]["unmet"] > 0), gaps
+
+
+def parse_settings(params: dict[str, Any]) -> ConnectSettings:
+    """Raises InvalidOption."""
     for option, least, allowed in (
-        ("timeout", 0.001, "more than 0 seconds"),
-        ("attempts", 1, "1 or more"),
-        ("delay", 0, "0 seconds or more"),
-        ("settle", 0, "0 seconds or more"),
-        ("concurrency", 1, "1 or more"),
+        ("timeout", 0.001, "seconds from 0.001 on"),
+        ("attempts", 1, "a number from 1 on"),
+        ("delay", 0, "seconds from 0 on"),
+        ("settle", 0, "seconds from 0 on"),
+        ("concurrency", 1, "a number from 1 on"),
     ):
-        if not least <= params[option] <= 1e6:  # also refuses nan and inf
-            raise InvalidEndpoint(f"{option}: {params[option]!r}: allowed: {allowed}")
+        if not least <= params[option] <= _LONGEST:  # refuses nan as well
+            raise InvalidOption(option, params[option], allowed)
     family = None if params["family"] == "any" else params["family"]
     return ConnectSettings(
         params["timeout"], params["attempts"], params["delay"], params["settle"], params["concurrency"], family
     )
 
 
-def make_endpoints(values: list[Any], family: Optional[str]) -> list[Endpoint]:
-    """Raises InvalidEndpoint."""
+def parse_endpoints(values: list[Any], family: Optional[str]) -> list[Endpoint]:
+    """Raises InvalidOption."""
     if not values:
-        raise InvalidEndpoint("endpoints: []: allowed: one endpoint or more; nothing tried would look like success")
-    return [parse_endpoint(value, f"endpoints[{number}]", family) for number, value in enumerate(values)]
+        raise InvalidOption("endpoints", values, "at least one endpoint: nothing tried would look like success")
+    try:
+        return [parse_endpoint(value, f"endpoints[{number}]", family) for number, value in enumerate(values)]
+    except InvalidEndpoint as error:
+        raise InvalidOption(error.option, error.value, error.allowed) from None
 
 
-def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: tuple[Gap, ...]) -> dict[str, Any]:
+def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequence[Gap]) -> Json:
     """`endpoints`, `summary`, `gaps` and `msg`; a failure is when summary.unmet is not 0."""
     outcomes = [judge(endpoint, trial) for endpoint, trial in zip(endpoints, trials)]
     rows = list(zip(endpoints, trials, outcomes))
@@ -55,7 +73,7 @@ def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: tuple[G
             "unmet": len(unmet),
             "classes": {name: classes[name] for name in CLASSES if classes[name]},
         },
-        "gaps": [gap._asdict() for gap in gaps],
+        "gaps": render_gaps(gaps),
         "msg": "\n".join([_compose_headline(len(rows), len(unmet)), *unmet]),
     }
 
@@ -73,7 +91,7 @@ def _compose_line(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> str:
     return compose_line(endpoint, trial, outcome, tried)
 
 
-def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> Json:
     return {
         "host": endpoint.host,
         "port": endpoint.port,
@@ -89,7 +107,7 @@ def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> dict
     }
 
 
-def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> dict[str, Any]:
+def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> Json:
     error = connect.error if connect else None
     return {
         "connected": klass == CONNECTED,
