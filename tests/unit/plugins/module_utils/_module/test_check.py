@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run over a made-up host: in which order it is read, what a second look takes back, and what is returned."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import UNKNOWN_OWNERSHIP, Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import check
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import EVERYTHING, collect
+from builders import make_address, make_backend, make_link, make_network, make_ownership, make_socket
+
+PRESENT = make_network([make_link()], [make_address("192.0.2.5/24")])
+GONE = make_network([make_link()])
+PARAMS = {
+    "fail_on": "error",
+    "fail_on_unknown": False,
+    "rules": [],
+    "skip_rules": [],
+    "include_listeners": False,
+    "confirm_after": 0,
+}
+
+
+def run(*samples, params=(), **options):
+    backend = make_backend(samples, **options)
+    return check_bindings({**PARAMS, **dict(params)}, lambda _params: collect(backend))
+
+
+@pytest.fixture
+def sleeps(monkeypatch):
+    seconds = []
+    monkeypatch.setattr(check.time, "sleep", seconds.append)
+    return seconds
+
+
+def test_sockets_are_read_before_the_network_and_owners_last():
+    asked = []
+    collect(make_backend([([make_socket()], PRESENT)], asked=asked))
+    assert [call[0] for call in asked] == ["sockets", "network", "owners"]
+
+
+def test_a_doubtful_listener_is_looked_at_again_and_all_its_holders_are_looked_for():
+    asked = []
+    sockets = [make_socket("0.0.0.0", 22), make_socket()]
+    collect(make_backend([(sockets, GONE)], asked=asked))
+    assert [call[0] for call in asked] == ["sockets", "network", "lookups", "sockets", "owners"]
+    assert asked[-1] == ("owners", [1])
+
+
+def test_all_owners_looks_for_every_holder_of_every_listener():
+    asked = []
+    collect(make_backend([([make_socket(port=1), make_socket(port=2)], PRESENT)], asked=asked), all_owners=True)
+    assert asked[-1] == ("owners", [0, 1])
+
+
+def test_a_socket_that_closed_before_the_addresses_were_read_is_not_stale():
+    collected = collect(make_backend([([make_socket()], GONE), ([], GONE)]))
+    assert collected.view.listeners == ()
+
+
+def test_a_socket_that_was_replaced_meanwhile_is_not_the_one_that_was_seen():
+    collected = collect(make_backend([([make_socket(inode=1)], GONE), ([make_socket(inode=2)], GONE)]))
+    assert collected.view.listeners == ()
+
+
+def test_a_stale_listener_fails_the_check_and_reads_well():
+    result, gaps = run(([make_socket()], GONE))
+    assert result["failed"]
+    assert result["failing"] == 1
+    assert gaps == ()
+    assert result["msg"].splitlines() == [
+        "1 looked at: 0 valid, 0 intended, 0 unknown",
+        "192.0.2.5:443/tcp  nginx.service  stale-address: nginx.service listens on 192.0.2.5:443/tcp, but 192.0.2.5 is"
+        " no longer an address of this host  → reconfigure",
+    ]
+    assert "listeners" not in result
+
+
+def test_a_healthy_host_passes_in_one_line():
+    result, _gaps = run(([make_socket(), make_socket("0.0.0.0", 22)], PRESENT), params={"include_listeners": True})
+    assert (result["failed"], result["failing"], result["findings"]) == (False, 0, [])
+    assert result["msg"] == "All 2 bindings are valid"
+    assert [listener["address"] for listener in result["listeners"]] == ["0.0.0.0", "192.0.2.5"]
+
+
+def test_an_empty_host_does_not_claim_that_all_is_valid():
+    assert run(([], PRESENT))[0]["msg"] == "No listener was found to look at"
+
+
+def test_intended_listeners_are_counted_and_not_flagged():
+    backend = make_backend([([make_socket()], GONE)])
+    intended = (Prefix(b"\xc0\x00\x02\x00", 24),)
+    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, EVERYTHING, intended))
+    assert result["summary"]["intended"] == 1
+    assert result["msg"] == "1 looked at: 0 valid, 1 intended, 0 unknown"
+    assert not result["failed"]
+
+
+def test_unknown_does_not_fail_unless_asked_to():
+    hidden = ([make_socket()], make_network([make_link()], routes_ipv4=None))
+    assert not run(hidden)[0]["failed"]
+    assert run(hidden, params={"fail_on_unknown": True})[0]["failed"]
+    assert run(hidden)[0]["summary"]["unknown"] == 1
+    assert run(hidden)[0]["summary"]["errors"] == 0
+
+
+def test_gaps_are_returned_and_handed_on_for_warnings():
+    gap = Gap("rtnetlink", "links", "no")
+    result, gaps = run(([make_socket()], PRESENT), gaps=[gap])
+    assert gaps == (gap,)
+    assert result["gaps"] == [{"source": "rtnetlink", "subject": "links", "reason": "no"}]
+
+
+def test_a_flap_is_no_finding_when_confirmed(sleeps):
+    stale = ([make_socket()], GONE)
+    # The first look reads the sockets twice (a doubtful one is read again), the network once.
+    result, _gaps = run(stale, ([make_socket()], PRESENT), params={"confirm_after": 5})
+    assert sleeps == [5]
+    assert not result["findings"]
+    assert result["msg"].splitlines()[-1] == "1 more showed in only one of the two samples and were left out"
+
+
+def test_what_both_samples_show_is_reported_once_and_by_the_second(sleeps):
+    result, _gaps = run(
+        ([make_socket(inode=1)], GONE),
+        ([make_socket(inode=1)], GONE),
+        ([make_socket(inode=2)], GONE),
+        params={"confirm_after": 5},
+    )
+    assert [finding["listener"]["inode"] for finding in result["findings"]] == [2]
+    assert len(result["msg"].splitlines()) == 2
+
+
+def test_nothing_is_waited_for_when_nothing_is_wrong(sleeps):
+    run(([make_socket()], PRESENT), params={"confirm_after": 5})
+    assert sleeps == []
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e9])
+def test_a_wrong_wait_is_refused_before_anything_is_read(seconds):
+    asked = []
+    backend = make_backend([([], PRESENT)], asked=asked)
+    with pytest.raises(InvalidOption, match="option confirm_after"):
+        check_bindings({**PARAMS, "confirm_after": seconds}, lambda _params: collect(backend))
+    assert asked == []
+
+
+def test_rules_can_be_chosen_and_left_out():
+    stale = ([make_socket()], GONE)
+    assert not run(stale, params={"rules": ["link-down"]})[0]["findings"]
+    assert not run(stale, params={"skip_rules": ["stale-address"]})[0]["findings"]
+    assert run(stale, params={"rules": ["stale-address"]})[0]["findings"]
+
+
+def test_listeners_of_unseen_units_are_named_in_a_gap_when_units_are_asked_for():
+    ownerships = {
+        1: make_ownership("nginx.service"),
+        2: UNKNOWN_OWNERSHIP,
+        3: Ownership((), "denied", None),
+        4: make_ownership(None),
+        5: make_ownership("redis.service"),
+    }
+    sockets = [make_socket(port=port) for port in ownerships]
+    collected = collect(make_backend([(sockets, PRESENT)], ownerships), EVERYTHING._replace(units=("nginx*",)))
+    assert [listener.socket.port for listener in collected.view.listeners] == [1]
+    assert [gap.subject for gap in collected.gaps] == ["whether 2 listeners match `units`"]
+
+
+def test_two_runs_say_the_same():
+    sockets = [make_socket(port=port) for port in (3, 1, 2)]
+    assert run((sockets, GONE)) == run((list(reversed(sockets)), GONE))
