@@ -1,0 +1,158 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The cgroup2 directory behind the id that the kernel tells of a socket: its processes and its path."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from types import TracebackType
+from typing import Optional
+
+from .._wire.procfs import CgroupMount, ProcfsError, parse_cgroup2_mounts
+
+ROOT_CGROUP = 1  # the id of a hierarchy's root directory, which says nothing of who created a socket
+_FILEID_KERNFS = 0xFE  # include/linux/exportfs.h: the handle is the node's 64-bit id (Linux 5.5)
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# No such directory any more. Any other error means that handles cannot be used here: no CAP_DAC_READ_SEARCH, seccomp, …
+_GONE = (errno.ESTALE, errno.ENOENT)
+
+
+class Cgroups:
+    """Directories of the cgroup2 hierarchy by id. Use as a context manager; never raises, and knows nothing where none
+    is mounted.
+
+    As root an id is opened as a file handle. Without that right the tree is walked once, by inode number, which is the
+    id on 64-bit kernels; elsewhere it is not found, and the owners are then looked for in all of /proc.
+    """
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._mount_path = ""
+        self._mount: Optional[int] = None
+        self._handles = True
+        self._paths: Optional[dict[int, str]] = None
+        for mount in _read_mounts(proc):
+            self._mount = _open_mount(mount)
+            if self._mount is not None:
+                self._mount_path = mount.path.rstrip("/")
+                break
+
+    def __enter__(self) -> Cgroups:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._mount is not None:
+            os.close(self._mount)
+            self._mount = None
+
+    def read_pids(self, cgroup_id: int) -> list[int]:
+        """The processes of that group alone, not of those below it; empty where it is gone or cannot be read."""
+        directory = self._open(cgroup_id)
+        if directory is None:
+            return []
+        try:
+            procs = os.open("cgroup.procs", os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+            with open(procs, "rb") as stream:
+                # 0: a process outside this PID namespace, which /proc does not show (cgroups(7))
+                return [int(line) for line in stream if line.strip() != b"0"]
+        except (OSError, ValueError):  # EOPNOTSUPP: a threaded group (Documentation/admin-guide/cgroup-v2.rst)
+            return []
+        finally:
+            os.close(directory)
+
+    def read_path(self, cgroup_id: int) -> Optional[str]:
+        """The path from the mount point, beginning with /; None where it is gone or outside of what is mounted here."""
+        directory = self._open(cgroup_id)
+        if directory is None:
+            return None
+        try:
+            path = os.readlink(f"/proc/self/fd/{directory}")
+        except OSError:
+            return None
+        finally:
+            os.close(directory)
+        if path == self._mount_path:
+            return "/"
+        return path[len(self._mount_path) :] if path.startswith(self._mount_path + "/") else None
+
+    def _open(self, cgroup_id: int) -> Optional[int]:
+        if self._mount is None:
+            return None
+        if self._handles:
+            try:
+                return _open_by_handle(self._mount, cgroup_id)
+            except OSError as error:
+                if error.errno in _GONE:
+                    return None
+                self._handles = False
+        if self._paths is None:
+            self._paths = _read_tree(self._mount_path)
+        path = self._paths.get(cgroup_id)
+        if path is None:
+            return None
+        try:
+            return os.open(path, _DIRECTORY)
+        except OSError:
+            return None
+
+
+def _read_mounts(proc: str) -> list[CgroupMount]:
+    try:
+        with open(f"{proc}/self/mountinfo", "rb") as stream:
+            # Only a mount of the whole hierarchy (or all of a cgroup namespace): elsewhere paths would begin in the
+            # middle.
+            return [mount for mount in parse_cgroup2_mounts(stream.read()) if mount.root == "/"]
+    except (OSError, ProcfsError):
+        return []
+
+
+def _open_mount(mount: CgroupMount) -> Optional[int]:
+    try:
+        directory = os.open(mount.path, _DIRECTORY)
+    except OSError:
+        return None
+    device = os.fstat(directory).st_dev
+    if (os.major(device), os.minor(device)) == mount.device:
+        return directory
+    os.close(directory)  # something else is mounted over it
+    return None
+
+
+def _open_by_handle(mount: int, cgroup_id: int) -> int:
+    """open_by_handle_at(2); raises OSError."""
+    import ctypes
+
+    # struct file_handle { unsigned int handle_bytes; int handle_type; unsigned char f_handle[8]; }
+    handle = ctypes.create_string_buffer(struct.pack("=IiQ", 8, _FILEID_KERNFS, cgroup_id), 16)
+    try:
+        call = ctypes.CDLL(None, use_errno=True).open_by_handle_at
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "open_by_handle_at") from None
+    directory = int(call(mount, handle, _DIRECTORY))
+    if directory < 0:
+        raise OSError(ctypes.get_errno(), "open_by_handle_at")
+    return directory
+
+
+def _read_tree(top: str) -> dict[int, str]:
+    paths = {}
+    pending = [top or "/"]
+    while pending:
+        path = pending.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        paths[entry.inode()] = entry.path
+                        pending.append(entry.path)
+        except OSError:
+            continue  # removed meanwhile
+    return paths

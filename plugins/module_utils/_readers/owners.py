@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who holds each socket, and which unit or container that is.
+
+The kernel tells of each socket the cgroup of its creator. Only the processes of those groups are looked into; all of
+/proc is walked, once, for sockets whose holder is not found there (passed on, socket-activated, moved, or created in
+the root group) and for those of which every holder is wanted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from .._model.gaps import Gap
+from .._model.listeners import Socket
+from .._model.owners import DENIED, FOUND, KERNEL, UNKNOWN, Ownership
+from .cgroups import ROOT_CGROUP, Cgroups
+from .processes import ProcessWalk
+from .services import Services
+
+_INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h, PROC_PID_INIT_INO
+
+
+def read_owners(
+    sockets: Sequence[Socket], *, proc: str = "/proc", every_process: Collection[int] = ()
+) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
+    """The Ownership of each socket by inode, and what could not be seen. Never raises.
+
+    every_process: inodes of which every holder on the host is wanted; unless it is empty, all of /proc is walked.
+    Owners are sorted by pid and descriptor. `complete` means that every process that /proc lists was looked into; in a
+    container that is its own PID namespace, and from in there nothing is ever called the kernel's.
+    Sockets without a file share inode 0 and so one Ownership.
+    """
+    walk = ProcessWalk(proc, {socket.inode for socket in sockets})
+    with Cgroups(proc) as cgroups:
+        if not every_process:
+            for cgroup_id in sorted({socket.cgroup_id or ROOT_CGROUP for socket in sockets} - {ROOT_CGROUP}):
+                for pid in cgroups.read_pids(cgroup_id):
+                    walk.look_into(pid)
+        services = Services(proc, cgroups, walk)
+        walked = bool(every_process) or any(services.is_unowned(socket) for socket in sockets)
+        if walked:
+            walk.look_into_all(lambda: any(socket.inode and socket.inode not in walk.owners for socket in sockets))
+        complete = walked and not walk.denied and not walk.hidden
+        absent = _judge_absence(walk, complete, proc)
+        ownerships: dict[int, Ownership] = {}
+        for socket in sockets:
+            owners = tuple(sorted(walk.owners.get(socket.inode, ()), key=lambda owner: (owner.pid, owner.fd)))
+            service = services.find_service(socket, owners)
+            if socket.inode in ownerships and ownerships[socket.inode].service != service:
+                service = None
+            ownerships[socket.inode] = Ownership(owners, FOUND if owners else absent, service, complete)
+    gaps = _describe_blindness(walk) if walked else []
+    if any(ownership.status == UNKNOWN for ownership in ownerships.values()):
+        gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
+    return ownerships, tuple(gaps + services.gaps)
+
+
+def _judge_absence(walk: ProcessWalk, complete: bool, proc: str) -> str:
+    """What it means that no holder of a socket was found."""
+    if walk.denied or walk.hidden:
+        return DENIED
+    try:
+        initial = os.readlink(f"{proc}/self/ns/pid") == _INITIAL_PID_NAMESPACE
+    except OSError:
+        initial = False
+    return KERNEL if complete and initial else UNKNOWN
+
+
+def _describe_blindness(walk: ProcessWalk) -> list[Gap]:
+    reasons = []
+    if walk.denied:
+        causes = ", ".join(os.strerror(number) for number in sorted(set(walk.denied.values())))
+        reasons.append(f"{len(walk.denied)} of {len(walk.seen)} processes cannot be looked into ({causes})")
+    if walk.hidden:
+        reasons.append(walk.hidden)
+    if not reasons:
+        return []
+    return [Gap("owners", "the processes that hold a socket", "; ".join(reasons) + "; needs root with CAP_SYS_PTRACE")]

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which processes hold which sockets: /proc/PID/fd, each process looked into at most once.
+
+Not seen: a descriptor table that a single thread has for itself (unshare(CLONE_FILES)), and a socket that is on its way
+through a UNIX socket (SCM_RIGHTS) while nobody holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Collection
+from typing import Callable, Optional
+
+from .._model.owners import Owner
+from .._wire.procfs import (
+    PF_KTHREAD,
+    ProcfsError,
+    Stat,
+    parse_cgroup,
+    parse_comm,
+    parse_effective_uid,
+    parse_stat,
+)
+from .._wire.text import printable
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ROUNDS = 3  # listings of /proc while some holder is still missing: one may have forked and gone meanwhile
+
+
+class ProcessWalk:
+    """The holders of some sockets, as far as they have been looked for.
+
+    owners: by inode, unsorted. paths: cgroup path by pid, of holders only. denied: pids that could not be looked into,
+    with the errno; kernel threads and dead processes are not among them, as they hold nothing. hidden: why processes
+    may be missing from /proc itself.
+    """
+
+    def __init__(self, proc: str, inodes: Collection[int]) -> None:
+        self._proc = proc
+        self._links = {f"socket:[{inode}]": inode for inode in inodes if inode}
+        self._users: dict[int, str] = {}
+        self.seen: set[int] = set()
+        self.owners: dict[int, list[Owner]] = {}
+        self.paths: dict[int, Optional[str]] = {}
+        self.denied: dict[int, int] = {}
+        self.hidden: Optional[str] = None
+
+    def look_into(self, pid: int) -> None:
+        """Everything goes through one open directory, which stays bound to its process: a pid used again gives ESRCH,
+        not a wrong owner.
+        """
+        if pid in self.seen:
+            return
+        self.seen.add(pid)
+        try:
+            directory = os.open(f"{self._proc}/{pid}", _DIRECTORY)
+            try:
+                self._look(pid, directory)
+            finally:
+                os.close(directory)
+        except (FileNotFoundError, ProcessLookupError):
+            return  # gone
+        except OSError as error:
+            stat = self._read_stat(pid)
+            if stat is None or not (stat.flags & PF_KTHREAD or _is_dead(stat)):
+                self.denied[pid] = error.errno or 0
+
+    def look_into_all(self, is_missing: Callable[[], bool]) -> None:
+        """Every process that /proc lists and that was not looked into before; new ones as well, as long as a holder is
+        missing.
+        """
+        for _round in range(_ROUNDS):
+            try:
+                pids = [int(name) for name in os.listdir(self._proc) if name.isdecimal()]
+            except OSError as error:
+                self.hidden = f"{self._proc} cannot be listed ({error.strerror})"
+                return
+            if 1 not in pids:  # every PID namespace has one: mount option hidepid, proc(5)
+                self.hidden = "processes of other users are hidden (hidepid)"
+            fresh = [pid for pid in pids if pid not in self.seen]
+            for pid in fresh:
+                self.look_into(pid)
+            if not fresh or not is_missing():
+                return
+
+    def _look(self, pid: int, directory: int) -> None:
+        found = self._scan(directory, "fd")
+        if found is None:
+            # The first thread may have ended while others work on: their descriptors are then listed with them alone.
+            stat = parse_stat(_read_at(directory, "stat"))
+            if stat.state in "ZX" and not _is_dead(stat):
+                found = self._scan_threads(directory)
+        if not found:
+            return
+        name, exe, user, path = self._read_details(directory)
+        self.paths[pid] = path
+        for inode, descriptor in found:
+            self.owners.setdefault(inode, []).append(Owner(pid, name, exe, user, descriptor))
+
+    def _scan(self, directory: int, name: str) -> Optional[list[tuple[int, int]]]:
+        """The wanted (inode, descriptor) of a descriptor table; None when there is no descriptor at all. Raises
+        OSError.
+        """
+        find, readlink = self._links.get, os.readlink
+        table = os.open(name, _DIRECTORY, dir_fd=directory)
+        try:
+            names = os.listdir(table)
+            found = []
+            for entry in names:
+                try:
+                    inode = find(readlink(entry, dir_fd=table))
+                except FileNotFoundError:
+                    continue  # closed meanwhile
+                if inode is not None:
+                    found.append((inode, int(entry)))
+            return found if names else None
+        finally:
+            os.close(table)
+
+    def _scan_threads(self, directory: int) -> Optional[list[tuple[int, int]]]:
+        tasks = os.open("task", _DIRECTORY, dir_fd=directory)
+        try:
+            for task in os.listdir(tasks):
+                found = self._scan(tasks, f"{task}/fd")
+                if found is not None:
+                    return found
+            return None
+        finally:
+            os.close(tasks)
+
+    def _read_details(self, directory: int) -> tuple[str, Optional[str], Optional[str], Optional[str]]:
+        """comm, exe, user and cgroup path. Raises FileNotFoundError or ProcessLookupError when the process is gone."""
+        try:
+            exe: Optional[str] = printable(os.readlink("exe", dir_fd=directory))
+        except OSError:
+            exe = None
+        try:
+            path = parse_cgroup(_read_at(directory, "cgroup"))
+        except (OSError, ProcfsError):
+            path = None
+        try:
+            user: Optional[str] = self._name_user(parse_effective_uid(_read_at(directory, "status")))
+        except (OSError, ProcfsError):
+            user = None
+        return (
+            printable(parse_comm(_read_at(directory, "comm"))),
+            exe,
+            user,
+            path,
+        )  # comm last: proof that it still is there
+
+    def _name_user(self, uid: int) -> str:
+        if uid not in self._users:
+            try:
+                self._users[uid] = printable(pwd.getpwuid(uid).pw_name)
+            except (KeyError, OverflowError):
+                self._users[uid] = str(uid)
+        return self._users[uid]
+
+    def _read_stat(self, pid: int) -> Optional[Stat]:
+        try:
+            with open(f"{self._proc}/{pid}/stat", "rb") as stream:
+                return parse_stat(stream.read())
+        except (OSError, ProcfsError):
+            return None
+
+
+def _is_dead(stat: Stat) -> bool:
+    return stat.state in "ZX" and stat.threads <= 1
+
+
+def _read_at(directory: int, name: str) -> bytes:
+    with open(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory), "rb") as stream:
+        return stream.read()

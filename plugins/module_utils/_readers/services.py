@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The unit or container of a socket, from its holders or from the group that it was created in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
+
+from .._model.gaps import Gap
+from .._model.listeners import Socket
+from .._model.owners import Owner, Service
+from .._wire.cgroup_path import parse_cgroup_path
+from .._wire.procfs import ProcfsError, parse_cgroup
+from .._wire.text import format_address
+from .cgroups import ROOT_CGROUP, Cgroups
+from .processes import ProcessWalk
+
+if TYPE_CHECKING:  # loaded only where PID 1 holds a socket
+    from .._wire.systemd_show import SocketUnit
+
+_INIT_SCOPE = "/init.scope"
+_SYSTEM_MANAGER = Service("systemd", "init.scope", "system")
+
+
+class Services:
+    """Finds the Service of one socket after another. gaps: what could not be told, each cause once."""
+
+    def __init__(self, proc: str, cgroups: Cgroups, walk: ProcessWalk) -> None:
+        self.gaps: list[Gap] = []
+        self._cgroups = cgroups
+        self._walk = walk
+        self._root = _read_manager_root(proc)
+        self._holders: dict[int, Optional[Service]] = {}
+        self._creators: dict[int, Optional[Service]] = {}
+        self._units: Optional[list[SocketUnit]] = None
+        self._unasked = ""  # why systemd gave no answer
+
+    def is_unowned(self, socket: Socket) -> bool:
+        """No holder was seen yet, or only a service manager, which holds sockets for others."""
+        owners = self._walk.owners.get(socket.inode, ())
+        return all(self._is_system_manager(owner) or _is_user_manager(self._find_holder(owner)) for owner in owners)
+
+    def find_service(self, socket: Socket, owners: Sequence[Owner]) -> Optional[Service]:
+        """From the holders; from the creator where no holder was seen, or where PID 1 might be one and cannot be
+        seen.
+        """
+        if any(self._is_system_manager(owner) for owner in owners):
+            return self._find_socket_unit(socket)
+        creator = None
+        if not owners or 1 in self._walk.denied:
+            creator = self._find_creator(socket)
+            if creator == _SYSTEM_MANAGER:
+                return self._find_socket_unit(socket)
+        found = {self._find_holder(owner) for owner in owners} if owners else {creator}
+        managers = [service for service in found if _is_user_manager(service)]
+        for service in managers:
+            uid = service.uid if service else None
+            self._note("systemd", f"the .socket units of uid {uid}", "the service managers of users are not asked")
+        if len(found) > 1 and not managers:
+            names = ", ".join(sorted("no unit" if service is None else service.unit for service in found))
+            self._note("owners", f"the unit of {_describe(socket)}", f"processes of several hold it: {names}")
+        return None if managers or len(found) > 1 else found.pop()
+
+    def _find_holder(self, owner: Owner) -> Optional[Service]:
+        if owner.pid not in self._holders:
+            self._holders[owner.pid] = self._parse(self._walk.paths[owner.pid])
+        return self._holders[owner.pid]
+
+    def _find_creator(self, socket: Socket) -> Optional[Service]:
+        cgroup_id = socket.cgroup_id or ROOT_CGROUP
+        if cgroup_id not in self._creators:
+            path = None if cgroup_id == ROOT_CGROUP else self._cgroups.read_path(cgroup_id)
+            self._creators[cgroup_id] = self._parse(path)
+        return self._creators[cgroup_id]
+
+    def _parse(self, path: Optional[str]) -> Optional[Service]:
+        return None if path is None else parse_cgroup_path(path, self._root)
+
+    def _is_system_manager(self, owner: Owner) -> bool:
+        # In a container PID 1 can be any program.
+        return owner.pid == 1 and (owner.name == "systemd" or self._find_holder(owner) == _SYSTEM_MANAGER)
+
+    def _find_socket_unit(self, socket: Socket) -> Optional[Service]:
+        from .systemd import SystemdError, read_socket_units, select_socket_unit
+
+        if self._units is None and not self._unasked:
+            try:
+                self._units = read_socket_units()
+            except SystemdError as error:
+                self._unasked = str(error)
+        if self._units is None:
+            self._note("systemd", "the .socket units of what PID 1 holds", self._unasked)
+            return None
+        name, reason = select_socket_unit(self._units, socket)
+        if name is None:
+            self._note("systemd", f"the .socket unit of {_describe(socket)}", reason)
+            return None
+        return Service("systemd", name, "system")
+
+    def _note(self, source: str, subject: str, reason: str) -> None:
+        gap = Gap(source, subject, reason)
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+
+def _is_user_manager(service: Optional[Service]) -> bool:
+    return service is not None and (service.manager, service.unit, service.scope) == ("systemd", "init.scope", "user")
+
+
+def _describe(socket: Socket) -> str:
+    address = format_address(socket.packed)
+    return f"{f'[{address}]' if ':' in address else address}:{socket.port}/{socket.protocol}"
+
+
+def _read_manager_root(proc: str) -> str:
+    """Where the units of PID 1 begin: not at / in a container that sees the paths of its host (cg_get_root_path)."""
+    try:
+        with open(f"{proc}/1/cgroup", "rb") as stream:
+            path = parse_cgroup(stream.read()) or ""
+    except (OSError, ProcfsError):
+        return ""
+    return path[: -len(_INIT_SCOPE)] if path.endswith(_INIT_SCOPE) else ""

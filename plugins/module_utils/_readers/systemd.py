@@ -1,0 +1,86 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which .socket unit a listener belongs to that PID 1 holds: the system manager is asked once, and only if there is
+such a listener.
+
+The managers of users are not asked: as root that would mean to run a program in the user's own session (systemctl
+--user --machine=UID@ goes through PAM and the user's bus, and needs systemd 248), and a lingering or broken session
+could stall it.
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+import subprocess
+from collections.abc import Iterable
+from typing import Optional
+
+from .._model.listeners import Socket
+from .._wire.systemd_show import (
+    PROPERTIES,
+    SocketUnit,
+    SystemdShowError,
+    match_socket_units,
+    parse_socket_units,
+)
+from .._wire.text import printable
+
+_TIMEOUT = 5  # seconds
+_COMMAND = ("systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", "*.socket")
+# Fixed, so that neither the caller's PATH nor its language or pager play a part.
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin",
+    "LC_ALL": "C",
+    "SYSTEMD_PAGER": "",
+    "SYSTEMD_COLORS": "0",
+}
+
+
+class SystemdError(Exception):
+    """systemd could not be asked, or its answer not be read."""
+
+
+def read_socket_units() -> list[SocketUnit]:
+    """Every .socket unit that the system manager has in memory. Raises SystemdError."""
+    try:
+        done = subprocess.run(
+            _COMMAND, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, env=_ENVIRONMENT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemdError(f"systemctl did not answer within {_TIMEOUT} seconds") from None
+    except OSError as error:
+        raise SystemdError(f"systemctl could not be run ({error.strerror})") from error
+    if done.returncode != 0:
+        complaint = printable(done.stderr.strip().split(b"\n")[0][:200])
+        raise SystemdError(f"systemctl ended with status {done.returncode}: {complaint}")
+    try:
+        return parse_socket_units(done.stdout.decode("utf-8", "surrogateescape"))
+    except SystemdShowError as error:
+        raise SystemdError(str(error)) from error
+
+
+def select_socket_unit(units: Iterable[SocketUnit], socket: Socket) -> tuple[Optional[str], str]:
+    """The .socket unit that listens where this socket does, or None with the reason."""
+    units = list(units)
+    devices = {listen.device for unit in units for listen in unit.listens if listen.device is not None}
+    names = match_socket_units(units, socket, _read_indexes(devices) if devices else {})
+    if len(names) == 1:
+        return printable(names[0]), ""
+    if names:
+        return None, f"several units listen there: {', '.join(map(printable, names))}"
+    return (
+        None,
+        "systemd holds it, but no .socket unit listens there (a service may have stored it: FileDescriptorStoreMax)",
+    )
+
+
+def _read_indexes(devices: Iterable[str]) -> dict[str, int]:
+    indexes = {}
+    for device in devices:
+        try:
+            indexes[device] = sockets.if_nametoindex(device)
+        except (OSError, ValueError):
+            continue  # no such device now
+    return indexes
