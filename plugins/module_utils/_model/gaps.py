@@ -28,3 +28,4 @@ class Capabilities(NamedTuple):
     routes: bool  # local tables, rules and the kernel's own lookup; without them only the list of addresses speaks
     # can a socket here be bound to an address that is not local, without the backend seeing that this is meant
     nonlocal_binds: bool
+    whole_loopback: bool = False  # all of 127/8 is local through one address on the loopback link, as Linux has it

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Listeners from /proc/net, where sock_diag does not answer (kernel, container). It tells less, and slower."""
+
+from __future__ import annotations
+
+from .._model.gaps import Gap
+from .._model.listeners import IPV4, IPV6, TCP, Socket
+from .._wire.procfs import ProcfsError, parse_sockets
+from .backends import UnreadableTable
+
+# /proc/net is a link to self/net, the namespace of the thread group's leader; a thread can be in another one
+# (namespaces(7), proc(5)). thread-self came with Linux 3.17.
+_DIRECTORIES = ("thread-self/net", "self/net")
+
+
+def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[list[Socket], tuple[Gap, ...]]:
+    """Every listener of one protocol (tcp, udp), and what these files cannot tell of it.
+
+    reason: why sock_diag was not used; it goes into the gaps. Raises UnreadableTable.
+    """
+    sockets = []
+    for family, name in ((IPV4, protocol), (IPV6, f"{protocol}6")):
+        raw = _read_table(proc, name)
+        if raw is None:
+            if family == IPV4:
+                raise UnreadableTable(f"{reason}; and there is no {proc}/{_DIRECTORIES[-1]}/{name} to read instead")
+            continue  # a kernel without IPv6, or started with ipv6.disable=1
+        try:
+            sockets += parse_sockets(raw, protocol, family)
+        except ProcfsError as error:
+            raise UnreadableTable(f"{reason}; and {error}") from error
+    return sockets, _find_gaps(protocol, reason)
+
+
+def _read_table(proc: str, name: str) -> bytes | None:
+    """All of the file, or None where there is none. Raises UnreadableTable."""
+    for directory in _DIRECTORIES:
+        path = f"{proc}/{directory}/{name}"
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UnreadableTable(f"{path} cannot be read: {error.strerror}") from error
+    return None
+
+
+def _find_gaps(protocol: str, reason: str) -> tuple[Gap, ...]:
+    source = f"/proc/net/{protocol}"
+    why = f"sock_diag: {reason}, and {source} does not have it"
+    gaps = (
+        Gap(source, f"the interface that a {protocol} socket is pinned to", why),
+        Gap(source, f"IP_FREEBIND, IP_TRANSPARENT and IPV6_V6ONLY of {protocol} sockets", why),
+        Gap(source, f"the cgroup of {protocol} sockets", why),
+    )
+    return (*gaps, Gap(source, "the limit of the accept queue", why)) if protocol == TCP else gaps

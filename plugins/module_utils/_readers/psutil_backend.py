@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Any system that psutil knows: addresses, listeners and owners. Whatever it cannot see is None and a Gap.
+
+Only load_psutil_backend() imports the library; everything else gets it as a value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from .._model.addresses import Network
+from .._model.gaps import Capabilities
+from .._model.listeners import Socket
+from .backends import Backend, BackendUnavailable, Networks, Ownerships, Sockets
+
+# psutil 3.0, of 2015, has them all.
+_NEEDED = ("net_connections", "net_if_addrs", "net_if_stats", "pids", "Process")
+_HOW_TO_GET_IT = "install it for that Python (package python3-psutil or py-psutil, or `pip install psutil`)"
+
+# Where bind() takes an address that the host does not have under no circumstances. Everywhere else, and where nobody
+# looked it up yet, a missing address may be meant (see _rules/portable_locality.py).
+_WITHOUT_NONLOCAL_BINDS = ("darwin",)
+
+
+def load_psutil_backend() -> Backend:
+    """The backend for this host. Raises BackendUnavailable where psutil is missing or too old."""
+    try:
+        import psutil
+    except (ImportError, NotImplementedError) as error:  # the latter: "platform … is not supported"
+        raise BackendUnavailable(
+            f"backend psutil needs the Python library psutil, which {sys.executable} cannot import ({error});"
+            f" {_HOW_TO_GET_IT}" + ("; or use backend=netlink" if sys.platform.startswith("linux") else "")
+        ) from error
+    missing = [name for name in _NEEDED if not hasattr(psutil, name)]
+    if missing:
+        raise BackendUnavailable(
+            f"psutil {getattr(psutil, '__version__', 'of an unknown version')} is too old: it has no"
+            f" {', '.join(missing)}; psutil 3.0 or newer is needed: {_HOW_TO_GET_IT}"
+        )
+    return make_backend(psutil, sys.platform)
+
+
+def make_backend(library: Any, platform: str) -> Backend:
+    """A Backend that reads through `library`, a psutil, on `platform`, a value of sys.platform."""
+
+    def read_sockets(protocols: Sequence[str]) -> Sockets:
+        from .psutil_sockets import read_sockets as read
+
+        return read(library, platform, protocols)
+
+    def read_network() -> Networks:
+        from .psutil_network import read_network as read
+
+        return read(library, platform)
+
+    def read_lookups(network: Network, _wanted: Collection[tuple[int, bytes]]) -> Networks:
+        return network, ()  # routes are a gap already
+
+    def read_owners(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
+        from .psutil_owners import read_owners as read
+
+        return read(library, platform, sockets, every_holder)
+
+    return Backend("psutil", find_capabilities(platform), read_sockets, read_network, read_lookups, read_owners)
+
+
+def find_capabilities(platform: str) -> Capabilities:
+    return Capabilities(
+        pins=False,
+        address_flags=False,
+        # Whether a link has a carrier cannot be told from one that has none by design (an empty bridge), and what
+        # "running" means differs from system to system.
+        link_state=False,
+        routes=False,
+        nonlocal_binds=platform not in _WITHOUT_NONLOCAL_BINDS,
+        whole_loopback=platform.startswith("linux"),
+    )
