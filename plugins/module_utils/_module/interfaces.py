@@ -59,7 +59,7 @@ def render_interfaces(links: Sequence[Link], network: Network) -> list[Json]:
             "vrf_table": link.vrf_table,
             "addresses": None
             if network.addresses is None
-            else [_render_address(address) for address in sorted(by_link.get(link.ifindex, ()), key=_address_key)],
+            else [render_address(address) for address in sorted(by_link.get(link.ifindex, ()), key=_address_key)],
         }
         for link in sorted(links, key=lambda link: link.ifindex)
     ]
@@ -75,7 +75,7 @@ def render_routes(network: Network, only: Optional[set[int]]) -> Optional[list[J
     return [_render_route(route, names) for route in sorted(chosen, key=_route_key)]
 
 
-def _render_address(address: Address) -> Json:
+def render_address(address: Address) -> Json:
     def has(flag: int, family: Optional[str] = None) -> Optional[bool]:
         if address.flags is None:
             return None
