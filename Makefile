@@ -14,6 +14,7 @@ hash = $(shell (pwd; cat $(1)) | sha256sum | cut -c1-12)
 MADE := $(VENV)/made-$(call hash,/dev/null)
 RUN := $(VENV)/run-$(call hash,requirements/run.txt)
 DEV := $(VENV)/dev-$(call hash,requirements/*.txt)
+MOLECULE := build/molecule/venv/molecule-$(call hash,requirements/run.txt requirements/molecule.txt)
 NEXT := $(VENV_NEXT)/next-$(call hash,requirements/next.txt requirements/test.txt)
 
 PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
@@ -54,6 +55,11 @@ SEED ?=
 .PHONY: kernel-test
 kernel-test: $(DEV) link system-packages  ## Random worlds, our answers against the kernel's own (root): WORLDS=… SEED=…
 	$(IN_VENV) WORLDS="$(WORLDS)" SEED="$(SEED)" pytest -s tests/kernel
+
+SCENARIOS ?=
+.PHONY: molecule
+molecule: $(MOLECULE) link  ## The rebind role on real systemd hosts: SCENARIOS="rescue …", MOLECULE_ENGINE=podman|docker
+	PATH="$(CURDIR)/build/molecule/venv/bin:$$PATH" $(TOOLS)/molecule.sh $(SCENARIOS)
 
 .PHONY: lint
 lint: ruff mypy ansible-lint docs changelog schemas sanity  ## Every static check
@@ -124,6 +130,12 @@ $(RUN): $(MADE)
 
 $(DEV): $(RUN)
 	$(VENV)/$(PIP_INSTALL) -r requirements/dev.txt
+	touch $@
+
+$(MOLECULE):
+	mkdir -p build/molecule
+	$(TOOLS)/make_venv.sh build/molecule/venv 3.11 3.12 3.13
+	build/molecule/venv/$(PIP_INSTALL) -r requirements/molecule.txt
 	touch $@
 
 # The newer ansible-core wants Python 3.12 or newer. Without one its runs are skipped, by name and aloud.
