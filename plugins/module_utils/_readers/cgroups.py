@@ -94,7 +94,7 @@ class Cgroups:
                     return None
                 self._handles = False
         if self._paths is None:
-            self._paths = _read_tree(self._mount_path)
+            self._paths = _read_tree(self._mount_path or "/", os.fstat(self._mount).st_ino)
         path = self._paths.get(cgroup_id)
         if path is None:
             return None
@@ -142,9 +142,9 @@ def _open_by_handle(mount: int, cgroup_id: int) -> int:
     return directory
 
 
-def _read_tree(top: str) -> dict[int, str]:
-    paths = {}
-    pending = [top or "/"]
+def _read_tree(top: str, inode: int) -> dict[int, str]:
+    paths = {inode: top}
+    pending = [top]
     while pending:
         path = pending.pop()
         try:

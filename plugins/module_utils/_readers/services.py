@@ -44,25 +44,29 @@ class Services:
         return all(self._is_system_manager(owner) or _is_user_manager(self._find_holder(owner)) for owner in owners)
 
     def find_service(self, socket: Socket, owners: Sequence[Owner]) -> Optional[Service]:
-        """From the holders; from the creator where no holder was seen, or where PID 1 might be one and cannot be
-        seen.
+        """From the holders; from the creator where no holder was seen, or where PID 1 may be one and cannot be seen.
+
+        What a service manager holds belongs to a .socket unit. It is mostly created by a helper in that unit's own
+        cgroup (src/core/socket.c, socket_address_listen_in_cgroup); otherwise systemd is asked who listens there.
         """
         if any(self._is_system_manager(owner) for owner in owners):
-            return self._find_socket_unit(socket)
-        creator = None
+            creator = self._find_creator(socket)
+            return creator if _is_socket_unit(creator, None) else self._find_socket_unit(socket)
         if not owners or 1 in self._walk.denied:
             creator = self._find_creator(socket)
             if creator == _SYSTEM_MANAGER:
                 return self._find_socket_unit(socket)
-        found = {self._find_holder(owner) for owner in owners} if owners else {creator}
-        managers = [service for service in found if _is_user_manager(service)]
-        for service in managers:
-            uid = service.uid if service else None
-            self._note("systemd", f"the .socket units of uid {uid}", "the service managers of users are not asked")
-        if len(found) > 1 and not managers:
+            if not owners or _is_socket_unit(creator, None):
+                return self._find_user_unit(socket, creator) if _is_user_manager(creator) else creator
+        found = {self._find_holder(owner) for owner in owners}
+        for service in found:
+            if _is_user_manager(service):
+                return self._find_user_unit(socket, service)
+        if len(found) > 1:
             names = ", ".join(sorted("no unit" if service is None else service.unit for service in found))
             self._note("owners", f"the unit of {_describe(socket)}", f"processes of several hold it: {names}")
-        return None if managers or len(found) > 1 else found.pop()
+            return None
+        return found.pop()
 
     def _find_holder(self, owner: Owner) -> Optional[Service]:
         if owner.pid not in self._holders:
@@ -100,6 +104,14 @@ class Services:
             return None
         return Service("systemd", name, "system")
 
+    def _find_user_unit(self, socket: Socket, manager: Optional[Service]) -> Optional[Service]:
+        uid = manager.uid if manager else None
+        creator = self._find_creator(socket)
+        if uid is not None and _is_socket_unit(creator, uid):
+            return creator
+        self._note("systemd", f"the .socket units of uid {uid}", "the service managers of users are not asked")
+        return None
+
     def _note(self, source: str, subject: str, reason: str) -> None:
         gap = Gap(source, subject, reason)
         if gap not in self.gaps:
@@ -108,6 +120,11 @@ class Services:
 
 def _is_user_manager(service: Optional[Service]) -> bool:
     return service is not None and (service.manager, service.unit, service.scope) == ("systemd", "init.scope", "user")
+
+
+def _is_socket_unit(service: Optional[Service], uid: Optional[int]) -> bool:
+    scope = "system" if uid is None else "user"
+    return service is not None and service.unit.endswith(".socket") and (service.scope, service.uid) == (scope, uid)
 
 
 def _describe(socket: Socket) -> str:
