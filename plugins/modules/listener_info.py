@@ -172,8 +172,17 @@ listeners:
           description: TCP_DEFER_ACCEPT, seconds.
           type: int
         bind_device:
-          description: C(name) and C(ifindex) of the interface that the socket is pinned to; null when not pinned.
+          description: The interface that the socket is pinned to; null when not pinned.
           type: dict
+          contains:
+            name:
+              description: Its name; null when no such interface exists any more.
+              type: str
+              sample: eth1
+            ifindex:
+              description: Its index.
+              type: int
+              sample: 3
     binding:
       description: Where the bind address stands.
       type: dict

@@ -64,7 +64,7 @@ ansible_facts:
       elements: dict
     binding_gaps:
       description:
-        - What could not be read, each with C(source), C(subject) and C(reason).
+        - What could not be read, and why, in the form of RV(infracheck.bindings.listener_info#module:gaps).
       returned: always
       type: list
       elements: dict

@@ -49,7 +49,7 @@ def render_interfaces(links: Sequence[Link], network: Network) -> list[Json]:
     return [
         {
             "name": link.name,
-            "ifindex": link.ifindex,
+            "ifindex": link.ifindex or None,
             "kind": link.kind,
             "up": None if link.flags is None else bool(link.flags & flags.IFF_UP),
             "operstate": link.operstate,
