@@ -119,6 +119,7 @@ def make_network(
         "routes_ipv4": tuple(row for row in rows if row.family == "ipv4"),
         "routes_ipv6": tuple(row for row in rows if row.family == "ipv6"),
         "local_first": True,
+        "ipv4_merged": False,
         "nonlocal_bind_ipv4": False,
         "nonlocal_bind_ipv6": False,
     }
@@ -180,4 +181,8 @@ def make_backend(
         calls.append(("owners", sorted(every_holder)))
         return [(ownerships or {}).get(socket.port, make_ownership()) for socket in sockets], ()
 
-    return Backend("netlink", capabilities, read_sockets, read_network, read_lookups, read_owners)
+    def read_merged(network: Network) -> Any:
+        calls.append(("merged",))
+        return network._replace(ipv4_merged=False), ()
+
+    return Backend("netlink", capabilities, read_sockets, read_network, read_lookups, read_merged, read_owners)

@@ -103,6 +103,9 @@ class Network(NamedTuple):
         int
     ]  # asked for and not there: the kernel then accepts any bind (inet_addr_type_table)
     local_first: Optional[bool]  # no policy rule comes before table `local`
+    # Until the first policy rule is added, IPv4 keeps tables local and main in one trie (fib_unmerge), so that a row of
+    # main can decide what is local. False: they are apart, as rules beside the three of the kernel show. None: unknown.
+    ipv4_merged: Optional[bool]
     nonlocal_bind_ipv4: Optional[bool]  # net.ipv4.ip_nonlocal_bind
     nonlocal_bind_ipv6: Optional[bool]
     lookups: dict[
@@ -124,4 +127,15 @@ class Prefix(NamedTuple):
         return int.from_bytes(packed, "big") >> shift == int.from_bytes(self.packed, "big") >> shift
 
 
-NO_NETWORK = Network(None, None, None, None, frozenset(), None, None, None, {})
+NO_NETWORK = Network(
+    links=None,
+    addresses=None,
+    routes_ipv4=None,
+    routes_ipv6=None,
+    missing_tables_ipv4=frozenset(),
+    local_first=None,
+    ipv4_merged=None,
+    nonlocal_bind_ipv4=None,
+    nonlocal_bind_ipv6=None,
+    lookups={},
+)

@@ -93,6 +93,10 @@ def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefi
         network, lookup_gaps = backend.read_lookups(network, wanted)
         locality = Locality(network, intended)
         gaps += lookup_gaps
+    if locality.needs_merged(sockets):
+        network, merged_gaps = backend.read_merged(network)
+        locality = Locality(network, intended)
+        gaps += merged_gaps
     return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
 
 

@@ -31,12 +31,12 @@ class UnreadableTable(Exception):
 
 
 class Backend(NamedTuple):
-    """read_sockets(protocols): sorted; raises UnreadableTable. read_network(): never raises, what is missing is
-    None and a gap.
+    """read_sockets(protocols): sorted; raises UnreadableTable.
+    read_network(): never raises; what is missing is None and a gap.
     read_lookups(network, wanted): the network with the kernel's answers for the (VRF, address) pairs.
-    read_owners(sockets, every_holder):
-    one Ownership per socket in their order; those at the positions `every_holder` are looked for in every process of
-    the host.
+    read_merged(network): the network with `ipv4_merged`.
+    read_owners(sockets, every_holder): one Ownership per socket in their order; those at the positions `every_holder`
+    are looked for in every process of the host.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Backend(NamedTuple):
     read_sockets: Callable[[Sequence[str]], Sockets]
     read_network: Callable[[], Networks]
     read_lookups: Callable[[Network, Collection[tuple[int, bytes]]], Networks]
+    read_merged: Callable[[Network], Networks]
     read_owners: Callable[[Sequence[Socket], Collection[int]], Ownerships]
 
 

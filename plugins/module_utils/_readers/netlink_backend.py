@@ -19,7 +19,7 @@ from .addresses import read_addresses, read_links
 from .backends import Backend, Networks, Ownerships, Sockets, UnreadableTable
 from .listeners import read_listeners, sort_sockets
 from .netlink_socket import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
-from .routes import read_local_first, read_lookups, read_table
+from .routes import read_lookups, read_merged, read_rules, read_table
 from .sysctls import read_nonlocal_bind
 
 _T = TypeVar("_T")
@@ -73,6 +73,7 @@ def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
     links = _or_gap(gaps, "rtnetlink", "links", lambda: read_links(route_socket))
     tables = [RT_TABLE_LOCAL, *sorted({link.vrf_table for link in links or () if link.vrf_table is not None})]
     missing: set[int] = set()
+    rules = _or_gap(gaps, "rtnetlink", "policy rules", lambda: read_rules(route_socket))
 
     def read_ipv4() -> tuple[Route, ...]:
         routes: list[Route] = []
@@ -94,7 +95,8 @@ def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
             lambda: tuple(row for table in tables for row in read_table(route_socket, "ipv6", table) or ()),
         ),
         missing_tables_ipv4=frozenset(missing),
-        local_first=_or_gap(gaps, "rtnetlink", "policy rules", lambda: read_local_first(route_socket)),
+        local_first=rules[0] if rules is not None else None,
+        ipv4_merged=False if rules is not None and rules[1] else None,
         nonlocal_bind_ipv4=None,
         nonlocal_bind_ipv6=None,
         lookups={},
@@ -121,6 +123,13 @@ def add_lookups(network: Network, wanted: Collection[tuple[int, bytes]]) -> Netw
         return network, (Gap("rtnetlink", "route lookups", str(error)),)
 
 
+def add_merged(network: Network) -> Networks:
+    gaps: list[Gap] = []
+    subject = "whether IPv4 tables local and main are one"
+    merged = _or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
+    return network._replace(ipv4_merged=merged), tuple(gaps)
+
+
 def read_ownerships(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
     from .owners import read_owners
 
@@ -134,5 +143,6 @@ NETLINK = Backend(
     read_sockets=read_sockets,
     read_network=read_network,
     read_lookups=add_lookups,
+    read_merged=add_merged,
     read_owners=read_ownerships,
 )

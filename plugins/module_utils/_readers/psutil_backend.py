@@ -61,12 +61,23 @@ def make_backend(library: Any, platform: str) -> Backend:
     def read_lookups(network: Network, _wanted: Collection[tuple[int, bytes]]) -> Networks:
         return network, ()  # routes are a gap already
 
+    def read_merged(network: Network) -> Networks:
+        return network, ()
+
     def read_owners(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
         from .psutil_owners import read_owners as read
 
         return read(library, platform, sockets, every_holder)
 
-    return Backend("psutil", find_capabilities(platform), read_sockets, read_network, read_lookups, read_owners)
+    return Backend(
+        name="psutil",
+        capabilities=find_capabilities(platform),
+        read_sockets=read_sockets,
+        read_network=read_network,
+        read_lookups=read_lookups,
+        read_merged=read_merged,
+        read_owners=read_owners,
+    )
 
 
 def find_capabilities(platform: str) -> Capabilities:

@@ -25,6 +25,9 @@ from .._wire.rtnetlink import (
 )
 from .netlink_socket import NetlinkError, NetlinkSocket
 
+# (priority, table, matches every packet) of local, main and default (fib_default_rules_init, net/ipv4/fib_rules.c)
+_KERNEL_RULES = ((0, 255, True), (32766, 254, True), (32767, 253, True))
+
 # What a kernel without that family, or built without policy routing, answers to a dump.
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
@@ -47,23 +50,40 @@ def read_table(route_socket: NetlinkSocket, family: str, table: int) -> Optional
     return tuple(route for route in routes if route is not None and route.family == family and route.table == table)
 
 
-def read_local_first(route_socket: NetlinkSocket) -> bool:
-    """Whether table `local` is asked before any policy rule can decide, for IPv4 and for IPv6. Raises NetlinkError,
-    MalformedMessage.
+def read_rules(route_socket: NetlinkSocket) -> tuple[bool, bool]:
+    """Whether table `local` is asked before any rule can decide, in both families; and whether IPv4 has rules beside
+    the kernel's own three. Raises NetlinkError, MalformedMessage.
     """
-    for family in FAMILY_NUMBERS.values():
-        try:
-            payloads = route_socket.dump(RTM_GETRULE, pack_rule_request(family))
-        except NetlinkError as error:
-            if error.errno in _NOT_SUPPORTED:
-                continue  # without policy routing there is nothing but local, main, default
-            raise
-        rules = sorted(
-            (parse_rule(payload) for payload in payloads if payload[:1] == bytes([family])), key=lambda rule: rule[0]
-        )
-        if rules and rules[0][1:] != (RT_TABLE_LOCAL, True):
-            return False
-    return True
+    ipv4, ipv6 = (_read_family_rules(route_socket, family) for family in FAMILY_NUMBERS.values())
+    first = all(not rules or rules[0][1:] == (RT_TABLE_LOCAL, True) for rules in (ipv4, ipv6))
+    return first, bool(ipv4) and tuple(ipv4) != _KERNEL_RULES
+
+
+def _read_family_rules(route_socket: NetlinkSocket, family: int) -> list[tuple[int, int, bool]]:
+    try:
+        payloads = route_socket.dump(RTM_GETRULE, pack_rule_request(family))
+    except NetlinkError as error:
+        if error.errno in _NOT_SUPPORTED:
+            return []  # without policy routing there is nothing but local, main, default
+        raise
+    # Stable: rules of one priority keep the order in which they are asked.
+    return sorted((parse_rule(payload) for payload in payloads if payload[0] == family), key=lambda rule: rule[0])
+
+
+def read_merged(proc: str = "/proc") -> bool:
+    """Whether IPv4's tables local and main are one trie, as /proc/net/fib_trie then shows them twice. Raises OSError.
+
+    The file lists every route, so ask only when the answer matters.
+    """
+    digests: dict[bytes, int] = {}
+    section = b""
+    with open(f"{proc}/thread-self/net/fib_trie", "rb") as file:
+        for line in file:
+            if line[:1] == b" ":
+                digests[section] = hash((digests.get(section), line))
+            else:
+                section = line.strip()
+    return digests.get(b"Main:") == digests.get(b"Local:")
 
 
 def read_lookups(

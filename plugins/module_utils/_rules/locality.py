@@ -49,6 +49,7 @@ from .._model.listeners import (
 from .._wire.text import format_address
 
 V4_MAPPED = bytes(10) + b"\xff\xff"
+_IPV4_BINDABLE = (RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST)
 _LIMITED_BROADCAST = b"\xff" * 4
 
 
@@ -133,6 +134,15 @@ class Locality:
                 wanted.add((target.vrf, target.packed))
         return wanted
 
+    def needs_merged(self, sockets: Iterable[Socket]) -> bool:
+        """Whether Network.ipv4_merged, which costs a reading of all routes, would decide something."""
+        if self._network.ipv4_merged is not None or self._network.routes_ipv4 is None:
+            return False
+        targets = {self.target(packed, pin) for packed, pin in {(socket.packed, socket.ifindex) for socket in sockets}}
+        return any(
+            len(target.packed) == 4 and any(target.packed) and self._ipv4_type(target) is None for target in targets
+        )
+
     def links_of(self, socket: Socket) -> list[Link]:
         """The links that carry the bind address (or the pin's own link); empty where nothing says."""
         if socket.ifindex:
@@ -171,7 +181,7 @@ class Locality:
         if self._network.routes_ipv4 is None:
             return Binding(UNKNOWN, None, None, "table local could not be read")
         kind = self._ipv4_type(target)
-        plain = kind in (RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST)
+        plain = None if kind is None else kind in _IPV4_BINDABLE
         reachable = self._is_reachable(socket, target, socket.protocol == UDP and target.packed == _LIMITED_BROADCAST)
         return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv4)
 
@@ -190,9 +200,14 @@ class Locality:
         return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv6)
 
     def _conclude(
-        self, socket: Socket, target: Target, plain: bool, reachable: Optional[bool], nonlocal_bind: Optional[bool]
+        self,
+        socket: Socket,
+        target: Target,
+        plain: Optional[bool],
+        reachable: Optional[bool],
+        nonlocal_bind: Optional[bool],
     ) -> Binding:
-        rebindable = True if plain or nonlocal_bind else (None if nonlocal_bind is None else False)
+        rebindable = True if plain or nonlocal_bind else (None if None in (plain, nonlocal_bind) else False)
         if plain or reachable:
             return Binding(VALID, reachable, rebindable, self._where(target, self._addresses.get(target.packed, ())))
         text = format_address(target.packed)
@@ -206,14 +221,21 @@ class Locality:
 
     # -- what the kernel asks
 
-    def _ipv4_type(self, target: Target) -> int:
-        """inet_addr_type_table()."""
+    def _ipv4_type(self, target: Target) -> Optional[int]:
+        """inet_addr_type_table(); None where it depends on whether tables local and main are one."""
         if target.packed == _LIMITED_BROADCAST:
             return RTN_BROADCAST
         if target.table in self._network.missing_tables_ipv4:
             return RTN_BROADCAST  # before a namespace has its first address, the lookup has no table to fail in
         route = self._table(target).find(target.packed)
-        return RTN_UNICAST if route is None else route.type
+        own = RTN_UNICAST if route is None else route.type
+        looked_up = self._network.lookups.get((target.vrf, target.packed))
+        if target.vrf or self._network.ipv4_merged is False or looked_up is None:
+            return own
+        # No rule stands before table local: what the kernel found is what the one trie holds, if it is one.
+        if self._network.ipv4_merged or route is not None:
+            return looked_up or RTN_UNICAST
+        return None if looked_up in _IPV4_BINDABLE else RTN_UNICAST
 
     def _counts_for(self, address: Address, target: Target) -> bool:
         """Whether ipv6_chk_addr() looks at this address for that socket."""
@@ -241,7 +263,12 @@ class Locality:
         if not self._network.local_first and not target.vrf:
             return False
         route = self._find_route(target)
-        return route is not None and route.type == RTN_LOCAL
+        if route is None or route.type != RTN_LOCAL:
+            return False
+        # A longer prefix in main wins where both are one trie, but nothing is longer than the address itself.
+        return (
+            len(target.packed) == 16 or route.prefixlen == 32 or self._network.ipv4_merged is False or target.vrf != 0
+        )
 
     def _find_route(self, target: Target) -> Optional[Route]:
         return self._table(target).find(target.packed, target.ifindex if _is_scoped(target) else 0)

@@ -16,7 +16,7 @@ SLUG = "stale-interface"
 
 
 def find_stale_interfaces(view: View) -> Iterator[Finding]:
-    """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and created again by that name)."""
+    """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and made again by that name)."""
     for listener in view.listeners:
         if listener.binding.state != STALE_INTERFACE:
             continue
