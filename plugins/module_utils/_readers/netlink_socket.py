@@ -107,6 +107,8 @@ class NetlinkSocket:
                     code = parse_error(message.payload)
                     if code:
                         raise NetlinkError(os.strerror(code), code)
+                    if message.type == NLMSG_ERROR:
+                        raise NetlinkError("the kernel acknowledged the request without answering it")
                     return payloads, interrupted
                 if message.type == NLMSG_OVERRUN:
                     raise NetlinkError("the kernel lost a part of its answer (NLMSG_OVERRUN)", errno.ENOBUFS)

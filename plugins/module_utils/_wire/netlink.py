@@ -24,6 +24,8 @@ NLM_F_MULTI = 0x02
 NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
 
+MAX_ERRNO = 4095  # include/linux/err.h
+
 NLA_TYPE_MASK = 0x3FFF  # the two bits above are NLA_F_NESTED and NLA_F_NET_BYTEORDER
 
 # struct nlmsghdr { __u32 nlmsg_len; __u16 nlmsg_type; __u16 nlmsg_flags; __u32 nlmsg_seq; __u32 nlmsg_pid; }
@@ -96,6 +98,8 @@ def parse_error(payload: bytes) -> int:
     if len(payload) < _INT32.size:
         raise MalformedMessage(f"an error report of {len(payload)} bytes")
     code: int = _INT32.unpack_from(payload)[0]
+    if code < -MAX_ERRNO:
+        raise MalformedMessage(f"an error report with the number {code}")
     # A dump may end with a positive length in place of an errno (netlink_dump_done puts nlk->dump_done_errno, which
     # is <= 0 on error).
     return -code if code < 0 else 0

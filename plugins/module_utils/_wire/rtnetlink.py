@@ -138,7 +138,9 @@ def parse_address(payload: bytes) -> Optional[Address]:
         raise MalformedMessage(
             f"an address on link {ifindex} has {len(ours or b'')} bytes, {ADDRESS_SIZES[family]} expected"
         )
-    other = attributes.get(IFA_ADDRESS)
+    other, broadcast = attributes.get(IFA_ADDRESS), attributes.get(IFA_BROADCAST)
+    if any(packed is not None and len(packed) != len(ours) for packed in (other, broadcast)):
+        raise MalformedMessage(f"an address on link {ifindex} has a peer or broadcast address of another size")
     preferred, valid = (
         unpack(_CACHEINFO, "lifetime", attributes[IFA_CACHEINFO])[:2]
         if IFA_CACHEINFO in attributes
@@ -152,7 +154,7 @@ def parse_address(payload: bytes) -> Optional[Address]:
         scope=scope,
         flags=parse_u32(attributes[IFA_FLAGS], "the flags") if IFA_FLAGS in attributes else flags8,
         peer=other if other != ours else None,
-        broadcast=attributes.get(IFA_BROADCAST),
+        broadcast=broadcast,
         label=printable(attributes[IFA_LABEL].rstrip(b"\0")) if IFA_LABEL in attributes else None,
         preferred_lifetime=None if preferred == INFINITY_LIFE_TIME else preferred,
         valid_lifetime=None if valid == INFINITY_LIFE_TIME else valid,
