@@ -239,22 +239,75 @@ endpoints:
       type: float
       sample: 0.412
     others:
-      description: The other addresses of the name, each with the keys from C(connected) to C(elapsed_ms).
+      description: The other addresses of the name, with what came of each.
       type: list
       elements: dict
-      sample: []
+      contains:
+        connected:
+          description: Whether the class is V(connected).
+          type: bool
+        class:
+          description: As above.
+          type: str
+        reason:
+          description: The same for a person.
+          type: str
+        so_error:
+          description: Value of SO_ERROR.
+          type: int
+        errno:
+          description: Name of the errno.
+          type: str
+        address:
+          description: The address.
+          type: str
+        scope:
+          description: Interface of a link-local address.
+          type: str
+        local_address:
+          description: The address that the kernel connected from.
+          type: str
+        elapsed_ms:
+          description: Milliseconds from connect() to its outcome.
+          type: float
 summary:
-  description: How many endpoints there are, how many are as expected (C(met)) and not (C(unmet)), and how many are
-    of each class.
+  description: Counts.
   returned: unless an option is wrong
   type: dict
-  sample: {endpoints: 3, met: 2, unmet: 1, classes: {connected: 2, refused: 1}}
+  contains:
+    endpoints:
+      description: How many endpoints there are.
+      type: int
+      sample: 3
+    met:
+      description: How many are as expected.
+      type: int
+      sample: 2
+    unmet:
+      description: How many are not.
+      type: int
+      sample: 1
+    classes:
+      description: How many are of each class, of those that occur.
+      type: dict
+      sample: {connected: 2, refused: 1}
 gaps:
-  description: What could not be done as asked, each with C(source), C(subject) and C(reason).
+  description: What could not be done as asked. Each gap is a warning as well.
   returned: unless an option is wrong
   type: list
   elements: dict
-  sample: []
+  contains:
+    source:
+      description: What was to be used.
+      type: str
+      sample: RLIMIT_NOFILE
+    subject:
+      description: What it would have given.
+      type: str
+      sample: concurrency
+    reason:
+      description: Why it could not.
+      type: str
 msg:
   description: One line per endpoint that is not as expected.
   returned: always

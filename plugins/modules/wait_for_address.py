@@ -106,33 +106,33 @@ EXAMPLES = r"""
 RETURN = r"""
 met:
   description: Whether it is so.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: bool
   sample: true
 state:
   description: What was waited for.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: str
   sample: bindable
 elapsed:
   description: Seconds that it took.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: float
   sample: 1.842719
 held:
   description: Seconds for which it had been so without a break, as far as was seen; null when it is not so.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: float
   sample: 0.000061
 source:
   description: V(netlink) when the kernel told, V(psutil) when it was polled.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: str
   sample: netlink
 addresses:
   description: The addresses asked for, as they were at the end, each as in
     RV(infracheck.bindings.interface_address_info#module:interfaces[].addresses).
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: list
   elements: dict
   contains:
@@ -205,7 +205,7 @@ addresses:
       type: int
 events:
   description: What was seen of the addresses and the interface asked for, in that order; the last 1,000.
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: list
   elements: dict
   contains:
@@ -244,15 +244,26 @@ events:
       sample: [tentative]
 events_dropped:
   description: How many more there were, before those in RV(events).
-  returned: unless an option is wrong or nothing could be read
+  returned: unless an option is wrong
   type: int
   sample: 0
 gaps:
-  description: What could not be seen, each with C(source), C(subject) and C(reason). Each gap is a warning as well.
-  returned: unless an option is wrong or nothing could be read
+  description: What could not be seen. Each gap is a warning as well.
+  returned: unless an option is wrong
   type: list
   elements: dict
-  sample: []
+  contains:
+    source:
+      description: What was to be used.
+      type: str
+      sample: rtnetlink
+    subject:
+      description: What it would have given.
+      type: str
+      sample: changes as they happen
+    reason:
+      description: Why it could not.
+      type: str
 msg:
   description: The outcome in one line. When the time was over, what was seen last.
   returned: always

@@ -25,6 +25,7 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoints import Endpoint
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connect_socket, connects
+from contracts import find_violations
 
 from .apart import ip, replace_file, run_apart, set_sysctl
 from .conftest import CHECKOUT
@@ -41,6 +42,7 @@ def check(*values: Any, **options: Any) -> list[dict[str, Any]]:
 
 def check_all(values: list[Any], **options: Any) -> dict[str, Any]:
     result, _gaps = check_connects({**DEFAULTS, **options, "endpoints": values})
+    assert find_violations("connect_check", result) == []
     return result
 
 
@@ -56,7 +58,9 @@ def check_in_process(values: list[Any], **options: Any) -> dict[str, Any]:
         check=False,
         timeout=60,
     )
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert find_violations("connect_check" if "endpoints" in result else "error", result) == []
+    return result
 
 
 def add_link() -> None:
