@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
-from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, NO_NETWORK, Address, Link, Network
+from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, NO_NETWORK, Address, Link
 from .._model.gaps import Gap
 from .._wire.text import printable
 from .backends import Networks
@@ -50,7 +50,7 @@ def read_network(library: Any, platform: str) -> Networks:
         macs = {link_name(name): _find_mac(library, found) for name, found in (rows or {}).items()}
         links = tuple(sorted(_make_link(name, indexes, (stats or {}).get(name), macs.get(name)) for name in names))
     addresses = None if rows is None else _read_addresses(rows, indexes, platform, gaps)
-    return Network(links, addresses, *NO_NETWORK[2:]), tuple(gaps)
+    return NO_NETWORK._replace(links=links, addresses=addresses), tuple(gaps)
 
 
 def ask(gaps: list[Gap], subject: str, question: Callable[[], _T]) -> Optional[_T]:
