@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes a world real: fresh anonymous network namespaces, configured by `ip` and /proc/sys, not by the code under test.
+
+Runs in a worker process of its own, as it changes the namespace of the process that it runs in. Nothing is left
+behind: a namespace goes with its last socket and process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import time
+from collections.abc import Iterable
+from itertools import groupby
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# The same on every host: IPv4 settings of a new namespace come from the host's own
+# (net.core.devconf_inherit_init_net), and router solicitations would only make noise.
+PRELUDE = (
+    "sysctl net/ipv4/ip_local_port_range=40000 60999",
+    "sysctl net/ipv4/ip_forward=0",
+    "sysctl net/ipv4/conf/all/rp_filter=0",
+    "sysctl net/ipv4/conf/default/rp_filter=0",
+    "sysctl net/ipv4/conf/all/promote_secondaries=0",
+    "sysctl net/ipv4/conf/default/promote_secondaries=0",
+    "sysctl net/ipv6/bindv6only=0",
+    "sysctl net/ipv6/conf/default/accept_dad=0",
+    "sysctl net/ipv6/conf/default/addr_gen_mode=1",
+    "sysctl net/ipv6/conf/default/router_solicitations=0",
+    "sysctl net/ipv6/conf/default/router_solicitation_delay=0",
+)
+
+
+def _call(name: str, *arguments: int) -> None:
+    if getattr(_libc, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+class Namespaces:
+    """The world's namespace, which the process is in, and a second one for what is moved away; empty both."""
+
+    def __init__(self) -> None:
+        _call("unshare", CLONE_NEWNET)
+        self.other = os.open("/proc/self/ns/net", os.O_RDONLY)
+        _call("unshare", CLONE_NEWNET)
+        self.own = os.open("/proc/self/ns/net", os.O_RDONLY)
+
+    def close(self) -> None:
+        """Leaves the world, so that the kernel can take it down."""
+        _call("unshare", CLONE_NEWNET)
+        os.close(self.own)
+        os.close(self.other)
+
+    def run(self, steps: Iterable[str]) -> list[str]:
+        """Runs them in order; returns what `ip` and /proc/sys complained of."""
+        complaints: list[str] = []
+        for verb, group in groupby(steps, key=_verb):
+            rest = [step[len(verb) :].strip() for step in group]
+            if verb in ("ip", "ip -6"):
+                complaints += self._ip(rest, verb.split()[1:])
+            elif verb == "other":
+                _call("setns", self.other, CLONE_NEWNET)
+                try:
+                    complaints += self._ip([line.partition(" ")[2] for line in rest], [])
+                finally:
+                    _call("setns", self.own, CLONE_NEWNET)
+            elif verb == "sysctl":
+                complaints += [complaint for line in rest for complaint in write_sysctl(*line.split("=", 1))]
+            elif verb == "wait":
+                complaints += [complaint for line in rest for complaint in _wait(*line.split())]
+            else:
+                raise ValueError(f"no such step: {verb}")
+        return complaints
+
+    def _ip(self, lines: list[str], options: list[str]) -> list[str]:
+        # A name with a slash is taken as the path of a namespace: so `netns OTHER` needs no name below /run/netns.
+        paths = {"OTHER": f"/proc/{os.getpid()}/fd/{self.other}", "OWN": f"/proc/{os.getpid()}/fd/{self.own}"}
+        text = "".join(" ".join(paths.get(word, word) for word in line.split()) + "\n" for line in lines)
+        done = subprocess.run(
+            ["ip", *options, "-force", "-batch", "-"], input=text, capture_output=True, text=True, check=False
+        )
+        return done.stderr.splitlines()
+
+
+def _verb(step: str) -> str:
+    verb = step.partition(" ")[0]
+    return "ip -6" if step.startswith("ip -6 ") else verb
+
+
+def write_sysctl(path: str, value: str) -> list[str]:
+    try:
+        with open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+            file.write(value)
+    except OSError as error:
+        return [f"{path}: {error}"]
+    return []
+
+
+def _wait(link: str, address: str, flag: str) -> list[str]:
+    from .view import IFA_F_DADFAILED, read_ipv6_addresses
+
+    wanted = {"dadfailed": IFA_F_DADFAILED}[flag]
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        if any(row.address == address and row.link == link and row.flags & wanted for row in read_ipv6_addresses()):
+            return []
+        time.sleep(0.002)
+    return [f"{address} on {link} did not become {flag}"]
