@@ -16,6 +16,7 @@ _FIELDS = ("host", "port", "source", "interface", "expect")
 _FORMS = "host:port, [IPv6 address]:port, or a dictionary with host and port"
 # RFC 1123, and the underscore that many private names have.
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_PORT = re.compile(r"\s*[0-9]{1,5}\s*")
 _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
@@ -105,10 +106,9 @@ def _parse_text(fields: dict[str, Any], key: str, option: str) -> Optional[str]:
 
 
 def _parse_port(value: Any, option: str) -> int:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not text.strip().isascii() or not text.strip().isdigit() or len(text.strip()) > 5:
-        _refuse(option, value, "a port from 1 to 65535")
-    port = int(text)
+    port = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if isinstance(value, str) and _PORT.fullmatch(value):
+        port = int(value)
     if not 1 <= port <= 65535:
         _refuse(option, value, "a port from 1 to 65535")
     return port
@@ -152,12 +152,11 @@ def _is_link_local(packed: bytes) -> bool:
 
 def _check_interface(name: str, option: str) -> None:
     # dev_valid_name(), net/core/dev.c: at most 15 bytes (IFNAMSIZ), no slash, colon or white space, neither . nor ..
-    if (
-        not name
-        or len(name.encode("utf-8", "surrogateescape")) > 15
-        or name in (".", "..")
-        or re.search(r"[\s/:\0]", name)
-    ):
+    try:
+        length = len(name.encode("utf-8", "surrogateescape"))
+    except UnicodeError:
+        length = 0
+    if not 1 <= length <= 15 or name in (".", "..") or re.search(r"[\s/:\0]", name):
         _refuse(option, name, "the name of a network interface")
 
 
