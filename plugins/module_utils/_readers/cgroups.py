@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from functools import cache
 from types import TracebackType
-from typing import Optional
+from typing import Callable, Optional
 
 from .._wire.procfs import CgroupMount, ProcfsError, parse_cgroup2_mounts
 
@@ -132,14 +133,21 @@ def _open_by_handle(mount: int, cgroup_id: int) -> int:
 
     # struct file_handle { unsigned int handle_bytes; int handle_type; unsigned char f_handle[8]; }
     handle = ctypes.create_string_buffer(struct.pack("=IiQ", 8, _FILEID_KERNFS, cgroup_id), 16)
-    try:
-        call = ctypes.CDLL(None, use_errno=True).open_by_handle_at
-    except AttributeError:
-        raise OSError(errno.ENOSYS, "open_by_handle_at") from None
-    directory = int(call(mount, handle, _DIRECTORY))
+    directory = int(_load_open_by_handle_at()(mount, handle, _DIRECTORY))
     if directory < 0:
         raise OSError(ctypes.get_errno(), "open_by_handle_at")
     return directory
+
+
+@cache
+def _load_open_by_handle_at() -> Callable[[int, object, int], int]:
+    import ctypes
+
+    try:
+        function: Callable[[int, object, int], int] = ctypes.CDLL(None, use_errno=True).open_by_handle_at
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "open_by_handle_at") from None
+    return function
 
 
 def _read_tree(top: str, inode: int) -> dict[int, str]:
