@@ -69,7 +69,7 @@ _U32 = struct.Struct("=I")
 
 
 def pack_link_request() -> bytes:
-    """All links, without their statistics (most of a link's message)."""
+    """All links, without the statistics of their virtual functions (an adapter can have hundreds)."""
     return _IFINFOMSG.pack(AF_UNSPEC, 0, 0, 0, 0) + pack_attribute(IFLA_EXT_MASK, _U32.pack(RTEXT_FILTER_SKIP_STATS))
 
 
