@@ -17,6 +17,7 @@ from typing import Any
 
 from .._model.addresses import Prefix
 from .._readers.backends import NAMES
+from .._rules.locality import unmap
 from .._rules.policy import Selection
 
 _PORT_FORM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
@@ -73,12 +74,17 @@ def parse_confirm_after(seconds: float) -> float:
 
 
 def _parse_prefix(option: str, value: str) -> Prefix:
+    allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
+    if "%" in value:  # which ip_network() would pass over, so that every interface was meant
+        raise InvalidOption(option, value, f"{allowed}; without a scope id")
     try:
         network = ip_network(value.strip())
     except ValueError:
-        allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
         raise InvalidOption(option, value, allowed) from None
-    return Prefix(network.network_address.packed, network.prefixlen)
+    packed, prefixlen = network.network_address.packed, network.prefixlen
+    if prefixlen >= 96 and unmap(packed) != packed:  # v4-mapped bind addresses are compared as what they map
+        return Prefix(unmap(packed), prefixlen - 96)
+    return Prefix(packed, prefixlen)
 
 
 def _parse_ports(text: str) -> range:

@@ -30,6 +30,9 @@ TEST_SELECTED = [
     ({"addresses": ["192.0.2.0/24"]}, "192.0.2.5", 443, True),
     ({"addresses": ["192.0.2.5"]}, "192.0.2.6", 443, False),
     ({"addresses": ["192.0.2.0/24"]}, "::ffff:192.0.2.5", 443, True),
+    ({"addresses": ["::ffff:192.0.2.5"]}, "::ffff:192.0.2.5", 443, True),
+    ({"addresses": ["::ffff:192.0.2.0/120"]}, "192.0.2.5", 443, True),
+    ({"addresses": ["::ffff:192.0.2.0/120"]}, "192.0.3.5", 443, False),
     ({"addresses": ["2001:db8::/32"]}, "2001:db8:1::5", 443, True),
     ({"addresses": ["0.0.0.0"]}, "0.0.0.0", 443, True),
     ({"addresses": ["0.0.0.0"]}, "::", 443, False),
@@ -57,6 +60,7 @@ TEST_REFUSED = [
     ("addresses", "192.0.2"),
     ("addresses", "localhost"),
     ("addresses", "fe80::1%eth0/64"),
+    ("addresses", "fe80::1%eth0"),
     ("addresses", ""),
     ("units", " "),
 ]
