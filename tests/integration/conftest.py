@@ -13,9 +13,13 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import pytest
+
+if TYPE_CHECKING:
+    from .stage import Stage
+    from .world import World
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +91,33 @@ def namespace() -> Iterator[Namespace]:
     if reason:
         pytest.skip(reason)
     made = Namespace()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """Listeners of every kind; a test may add to it what others do not look at, and takes nothing away."""
+    from .world import World
+
+    reason = missing_for_namespaces()
+    if reason:
+        pytest.skip(reason)
+    made = World()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Where modules run as processes of their own."""
+    from .stage import Stage
+
+    made = Stage()
     try:
         yield made
     finally:

@@ -136,7 +136,7 @@ def read_return(module: str) -> Json:
     tree = ast.parse((CHECKOUT / "plugins" / "modules" / f"{module}.py").read_text())
     for node in tree.body:
         if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["RETURN"]:
-            return yaml.safe_load(ast.literal_eval(node.value)) or {}  # type: ignore[no-any-return]
+            return yaml.safe_load(ast.literal_eval(node.value))  # type: ignore[no-any-return]
     raise AssertionError(f"{module} has no RETURN")
 
 
