@@ -15,9 +15,9 @@ from ipaddress import ip_address
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from .._model.addresses import Address, Link, Prefix
-from .._model.changes import BINDABLE, Batch, Event, Wish
+from .._model.changes import ABSENT, BINDABLE, Batch, Event, Wish
 from .._model.gaps import Gap
-from .._readers.backends import UnreadableTable, select_backend
+from .._readers.backends import BackendUnavailable, UnreadableTable, select_backend
 from .._readers.netlink_socket import NetlinkError
 from .._rules.address_watch import AddressWatch, name_flags
 from .._wire.netlink import MalformedMessage
@@ -103,7 +103,10 @@ def _open_source(params: dict[str, Any], wish: Wish, stack: ExitStack) -> tuple[
 def _open_polls(params: dict[str, Any], wish: Wish, refused: Optional[str]) -> tuple[Source, tuple[Gap, ...]]:
     from .._readers.address_polls import AddressPolls
 
-    backend = select_backend("psutil")
+    try:
+        backend = select_backend("psutil")
+    except BackendUnavailable as error:
+        raise BackendUnavailable(f"{refused}; {error}" if refused else str(error)) from error
     may_be_ipv6 = wish.prefix is None or len(wish.prefix.packed) == 16
     if wish.state == BINDABLE and may_be_ipv6 and not backend.capabilities.address_flags:
         allowed = "present or absent with psutil, which does not see whether an IPv6 address is still tentative"
@@ -184,23 +187,24 @@ def _render_event(event: Event, started: float) -> Json:
 def compose_message(watch: AddressWatch, ending: Ending) -> str:
     wish, what = watch.wish, _describe_wish(watch.wish)
     seconds = ending.ended - ending.started
-    settled = f" and was so for {wish.settle:g} s" if wish.settle else ""
     if ending.met:
+        settled = f", for {wish.settle:g} s without a break" if wish.settle else ""
         return f"{what} is {wish.state}{settled} (waited {seconds:.3f} s)"
     present = _describe_present(watch)
     if watch.held_since is not None:
-        present += f", which had held for {ending.ended - watch.held_since:.3f} of {wish.settle:g} s"
+        present += f", for {ending.ended - watch.held_since:.3f} of {wish.settle:g} s"
     last = _describe_last(watch, ending)
-    return f"{what} was not {wish.state}{settled} within {seconds:.3f} s. Seen last: {present}; {last}"
+    return f"{what} was not {wish.state} within {seconds:.3f} s. Seen last: {present}; {last}"
 
 
 def _describe_wish(wish: Wish) -> str:
     where = f" on {wish.interface}" if wish.interface else ""
+    several = "Every address" if wish.state == ABSENT else "An address"
     if wish.prefix is None:
-        return f"any address{where}"
+        return f"{several}{where}"
     text = format_address(wish.prefix.packed)
     exact = wish.prefix.prefixlen == 8 * len(wish.prefix.packed)
-    return f"{text}{where}" if exact else f"any address of {text}/{wish.prefix.prefixlen}{where}"
+    return f"{text}{where}" if exact else f"{several} of {text}/{wish.prefix.prefixlen}{where}"
 
 
 def _describe_present(watch: AddressWatch) -> str:
