@@ -39,6 +39,7 @@ from .._model.listeners import (
     PENDING,
     STALE_ADDRESS,
     STALE_INTERFACE,
+    TCP,
     UDP,
     UNKNOWN,
     VALID,
@@ -183,11 +184,17 @@ class Locality:
         kind = self._ipv4_type(target)
         plain = None if kind is None else kind in _IPV4_BINDABLE
         reachable = self._is_reachable(socket, target, socket.protocol == UDP and target.packed == _LIMITED_BROADCAST)
+        if reachable and socket.protocol == TCP and kind != RTN_LOCAL and target.packed not in self._addresses:
+            # A policy rule leads to it, but no SYN is answered from an address that table local does not know
+            # (__ip_dev_find in ip_route_output_key_hash_rcu), unless the listener is transparent (FLOWI_FLAG_ANYSRC).
+            reachable = socket.transparent if kind is not None else None
         return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv4)
 
     def _judge_ipv6(self, socket: Socket, target: Target) -> Binding:
         if self._network.addresses is None:
             return Binding(UNKNOWN, None, None, "the addresses could not be read")
+        if self._network.links is None:
+            return Binding(UNKNOWN, None, None, "the links could not be read, and an address counts in its own VRF only")
         present = [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
         plain = any(_is_usable(address) for address in present)
         reachable = self._is_reachable(socket, target, False)
@@ -248,6 +255,8 @@ class Locality:
             return True
         kind: Optional[int]
         if _is_scoped(target):
+            if self._network.routes_ipv6 is None:
+                return None
             route = self._find_route(target)  # a pinned socket's own link decides, and no rule can redirect that
             kind = 0 if route is None else route.type
         else:
