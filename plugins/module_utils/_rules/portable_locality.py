@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model.addresses import IFF_LOOPBACK, IFF_UP, Address, Network, Prefix
+from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, Address, Network, Prefix
 from .._model.gaps import Capabilities
 from .._model.listeners import INTENDED, STALE_ADDRESS, STALE_INTERFACE, UNKNOWN, VALID, WILDCARD, Binding, Socket
 from .._wire.text import format_address
@@ -33,7 +33,7 @@ _MAY_BE_MEANT = (
     "it is not among the addresses of this host, but whether that is meant cannot be seen: the socket may have"
     " IP_FREEBIND, IP_TRANSPARENT or IP_BINDANY, or the host ip_nonlocal_bind or a local route"
 )
-_BROADCAST_DOWN = "it is the broadcast address of a link that is not up"
+_BROADCAST_DOWN = "it is the broadcast address of a link that is not up and running"
 _PIN_UNSEEN = "a link-local address is valid on one interface only, and which one the socket is bound to cannot be seen"
 
 
@@ -80,8 +80,10 @@ class PortableLocality:
         """What is local by an address that is listed, without being listed itself; None where nothing is."""
         senders = self._broadcasts.get(packed, [])
         if senders:
-            # Linux takes the broadcast routes away with the link (fib_disable_ip), others keep the address bindable.
-            up = [address for address in senders if self._flags(address) & IFF_UP]
+            # Linux takes the broadcast routes away with the link (fib_disable_ip), and with ignore_routes_with_linkdown
+            # passes over them without a carrier; others keep the address bindable.
+            working = IFF_UP | IFF_RUNNING
+            up = [address for address in senders if self._flags(address) & working == working]
             return _valid(f"broadcast address of {self._name(up)}") if up else _unknown(_BROADCAST_DOWN)
         if self._capabilities.whole_loopback and len(packed) == 4 and packed[0] == 127:
             for address in (address for listed in self._addresses.values() for address in listed):
