@@ -10,11 +10,12 @@ import contextlib
 from typing import Callable
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Binding, Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import EVERYTHING, take_sample
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import take_sample
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
     BackendUnavailable,
     select_backend,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.policy import Selection
 
 Answers = list[tuple[Socket, Binding]]
 Judge = Callable[[], Answers]
@@ -23,9 +24,10 @@ Judge = Callable[[], Answers]
 def judge_by(backend_name: str) -> Judge:
     """Raises BackendUnavailable."""
     backend = select_backend(backend_name)
+    everything = Selection(("tcp", "udp"), (), (), ())
 
     def judge() -> Answers:
-        sample = take_sample(backend, EVERYTHING, ())
+        sample = take_sample(backend, everything, ())
         return list(zip(sample.sockets, sample.bindings))
 
     return judge

@@ -49,7 +49,7 @@ def _draw_ipv6_route(scene: Scene) -> str:
     if kind <= 85:
         word = scene.random.choice(("blackhole", "unreachable", "prohibit"))
         return f"{word} {single} dev lo table {table} metric {scene.random.choice((1, 1024))}"
-    return f"{scene.random.choice(('anycast', 'unicast'))} {single} dev {scene.pick_link()} table {table}"
+    return f"unicast {single} dev {scene.pick_link()} table {table}"
 
 
 def draw_rule(scene: Scene) -> None:
