@@ -194,7 +194,7 @@ class Locality:
         if self._network.addresses is None:
             return Binding(UNKNOWN, None, None, "the addresses could not be read")
         if self._network.links is None:
-            return Binding(UNKNOWN, None, None, "the links could not be read, and an address counts in its own VRF only")
+            return Binding(UNKNOWN, None, None, "the links could not be read, and an address counts in its VRF only")
         present = [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
         plain = any(_is_usable(address) for address in present)
         reachable = self._is_reachable(socket, target, False)
