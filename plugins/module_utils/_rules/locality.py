@@ -239,6 +239,8 @@ class Locality:
         looked_up = self._network.lookups.get((target.vrf, target.packed))
         if target.vrf or self._network.ipv4_merged is False or looked_up is None:
             return own
+        if route is not None and route.prefixlen == 32:
+            return own  # nothing in main is longer, and a full lookup refuses more (127.255.255.255 away from lo: EINVAL)
         # No rule stands before table local: what the kernel found is what the one trie holds, if it is one.
         if self._network.ipv4_merged or route is not None:
             return looked_up or RTN_UNICAST
