@@ -240,7 +240,7 @@ class Locality:
         if target.vrf or self._network.ipv4_merged is False or looked_up is None:
             return own
         if route is not None and route.prefixlen == 32:
-            return own  # nothing in main is longer, and a full lookup refuses more (127.255.255.255 away from lo: EINVAL)
+            return own  # nothing in main is longer, and a lookup refuses more (127.255.255.255 away from lo: EINVAL)
         # No rule stands before table local: what the kernel found is what the one trie holds, if it is one.
         if self._network.ipv4_merged or route is not None:
             return looked_up or RTN_UNICAST
