@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Would a bind succeed, and what stands in its way."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from .connections import Occupant
+
+OK = "ok"
+BLOCKED = "blocked"
+UNAVAILABLE = "unavailable"
+DENIED = "denied"
+UNKNOWN = "unknown"
+
+
+class Claim(NamedTuple):
+    """A socket that is to be bound and, for TCP, to listen. None = it cannot be seen what the program will set."""
+
+    protocol: str
+    family: str
+    packed: bytes
+    port: int
+    ifindex: int  # 0 = not pinned
+    v6only: bool
+    reuseaddr: Optional[bool]
+    reuseport: Optional[bool]
+    uid: Optional[int]
+
+
+class Outlook(NamedTuple):
+    """The answer that the kernel would give to a claim."""
+
+    verdict: str  # OK | BLOCKED | UNAVAILABLE | DENIED | UNKNOWN
+    errno: Optional[str]  # by name
+    blockers: tuple[Occupant, ...]  # for UNKNOWN: what may be in the way
+    clear_in_seconds: Optional[int]  # when the last blocker is gone; only where every one of them is a timed row
+    reason: Optional[str]  # None for OK

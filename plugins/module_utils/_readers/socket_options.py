@@ -1,0 +1,248 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of sockets that other processes hold, read from the live socket.
+
+pidfd_open(2) and pidfd_getfd(2) give a duplicate of the descriptor. While it exists, the port stays busy even if its
+owner closes it, so there is only ever one, for some ten microseconds, and it is closed on every path. Nothing is set on
+it (file status flags are shared with the owner), and SO_ERROR is never read: that read would take a pending error away
+from the owner (sock_error() in the kernel is get and clear).
+
+A pid that was given to another process meanwhile can do no harm: the duplicate counts only if it is the very socket
+that sock_diag listed, by its inode.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+
+from .._model.gaps import Gap
+from .._model.listeners import TCP, Options, Socket
+from .._model.owners import DENIED, FOUND, KERNEL, Ownership
+
+if TYPE_CHECKING:
+    from .._wire.sockopts import Restrictions
+
+# The same numbers on all architectures but alpha, whose own are 110 higher (arch/alpha/kernel/syscalls/syscall.tbl).
+_PIDFD_OPEN, _PIDFD_GETFD = 434, 438
+_ALPHA_OFFSET = 110
+
+_NO_HOLDER = {
+    DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
+    KERNEL: "the kernel itself holds it",
+}
+_GONE = "the process that held it is gone"
+_OTHER = "the process has closed it meanwhile"
+
+
+class Unreadable(Exception):
+    """This holder did not give the socket; `code` is an errno, or 0 for another socket at that descriptor."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Calls(NamedTuple):
+    """The system calls, so that tests can refuse and count them. Both raise OSError."""
+
+    open_process: Callable[[int], int]  # pid → pidfd
+    duplicate: Callable[[int, int], int]  # pidfd, its descriptor → ours, close-on-exec (pidfd_getfd sets it)
+
+
+def _make_call(number: int) -> Callable[..., int]:
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    number += _ALPHA_OFFSET if os.uname().machine == "alpha" else 0
+
+    def call(*arguments: int) -> int:
+        result = library.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments), ctypes.c_long(0))
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return int(result)
+
+    return call
+
+
+def make_calls() -> Calls:
+    """The real ones."""
+    return Calls(getattr(os, "pidfd_open", None) or _make_call(_PIDFD_OPEN), _make_call(_PIDFD_GETFD))
+
+
+class Borrower:
+    """Lends a duplicate of other processes' sockets, one at a time. A context manager: it keeps one pidfd open."""
+
+    def __init__(self, calls: Optional[Calls] = None) -> None:
+        self._calls = calls or make_calls()
+        self._pid = 0
+        self._pidfd = -1
+
+    def __enter__(self) -> Borrower:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._leave()
+
+    @contextmanager
+    def borrow(self, pid: int, descriptor: int, inode: int, family: int, kind: int) -> Iterator[socket.socket]:
+        """The socket `inode` that process `pid` holds as `descriptor`, closed at the end. Raises Unreadable."""
+        if pid != self._pid:
+            self._enter(pid)
+        try:
+            duplicate = self._calls.duplicate(self._pidfd, descriptor)
+        except OSError as error:
+            raise Unreadable(error.errno or errno.EIO) from error
+        try:
+            if os.fstat(duplicate).st_ino != inode:
+                raise Unreadable(0)
+            # Family and type are given, or the constructor would ask for both.
+            lent = socket.socket(family, kind, 0, duplicate)
+        except BaseException:
+            os.close(duplicate)
+            raise
+        try:
+            yield lent
+        finally:
+            lent.close()
+
+    def _enter(self, pid: int) -> None:
+        self._leave()
+        try:
+            self._pidfd = self._calls.open_process(pid)
+        except OSError as error:
+            raise Unreadable(error.errno or errno.EIO) from error
+        self._pid = pid
+
+    def _leave(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+        self._pid, self._pidfd = 0, -1
+
+
+def read_options(
+    sockets: Sequence[Socket], ownerships: Sequence[Ownership], calls: Optional[Calls] = None
+) -> tuple[list[Options], tuple[Gap, ...]]:
+    """The options of each socket, in order, with one gap for each reason why some could not be read.
+
+    Each socket is read at most once, from the first of its holders that gives it.
+    """
+    found: list[Options] = [Options()] * len(sockets)
+    reasons: dict[str, int] = {}
+    # By process, so that each process is opened once.
+    order = sorted(range(len(sockets)), key=lambda position: _first_pid(ownerships[position]))
+    with Borrower(calls) as borrower:
+        explain = _Explainer(borrower)
+        for position in order:
+            options = _read_one(borrower, sockets[position], ownerships[position], explain)
+            found[position] = options
+            if options.reason is not None:
+                reasons[options.reason] = reasons.get(options.reason, 0) + 1
+    gaps = (
+        Gap("pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason)
+        for reason, count in sorted(reasons.items())
+    )
+    return found, tuple(gaps)
+
+
+def _first_pid(ownership: Ownership) -> int:
+    return ownership.owners[0].pid if ownership.owners else 0
+
+
+def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: _Explainer) -> Options:
+    if not ownership.owners:
+        status = ownership.status
+        return Options(reason=_NO_HOLDER.get(status, "its owner is unknown" if status != FOUND else _GONE))
+    family = socket.AF_INET if row.family == "ipv4" else socket.AF_INET6
+    kind = socket.SOCK_STREAM if row.protocol == TCP else socket.SOCK_DGRAM
+    failures: list[int] = []
+    for owner in ownership.owners:
+        try:
+            with borrower.borrow(owner.pid, owner.fd, row.inode, family, kind) as lent:
+                return _ask(lent, row.protocol == TCP)
+        except Unreadable as error:
+            failures.append(error.code)
+        except OSError as error:  # a question that this kind of socket does not answer
+            failures.append(error.errno or errno.EIO)
+    return Options(reason=explain(failures))
+
+
+def _ask(lent: socket.socket, is_tcp: bool) -> Options:
+    ask = lent.getsockopt
+    defer_accept = None
+    if is_tcp:
+        with suppress(OSError):  # MPTCP answers this one only from Linux 5.17 on
+            defer_accept = ask(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
+    return Options(
+        reuseaddr=ask(socket.SOL_SOCKET, socket.SO_REUSEADDR) != 0,
+        reuseport=ask(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0,
+        keepalive=ask(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0,
+        defer_accept=defer_accept,
+    )
+
+
+class _Explainer:
+    """Says why; finds out about this process's own rights once, and only after a refusal."""
+
+    def __init__(self, borrower: Borrower) -> None:
+        self._borrower = borrower
+        self._known: dict[int, str] = {}
+
+    def __call__(self, failures: Sequence[int]) -> str:
+        # Of several holders the one that was refused tells most: the others have merely gone.
+        code = next((code for code in failures if code in (errno.EPERM, errno.EACCES, errno.ENOSYS)), failures[-1])
+        reason = self._known.get(code)
+        if reason is None:
+            reason = self._known[code] = self._explain(code)
+        return reason
+
+    def _explain(self, code: int) -> str:
+        from .._wire.sockopts import explain_missing_call, explain_refusal
+
+        if code == 0:
+            return _OTHER
+        if code in (errno.ESRCH, errno.EINVAL):
+            return _GONE
+        if code == errno.EBADF:
+            return _OTHER
+        if code == errno.ENOSYS:
+            return explain_missing_call(os.uname().release)
+        if code in (errno.EPERM, errno.EACCES):
+            return explain_refusal(self._find_restrictions())
+        return f"the descriptor could not be duplicated: {os.strerror(code)}"
+
+    def _find_restrictions(self) -> Restrictions:
+        from .._wire.sockopts import Restrictions
+
+        return Restrictions(os.uname().release, self._works_at_all(), _read_yama_scope(), _may_trace())
+
+    def _works_at_all(self) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            inode = os.fstat(own.fileno()).st_ino
+            try:
+                with self._borrower.borrow(os.getpid(), own.fileno(), inode, own.family, own.type):
+                    return True
+            except Unreadable:
+                return False
+
+
+def _read_yama_scope() -> Optional[int]:
+    with suppress(OSError, ValueError), open("/proc/sys/kernel/yama/ptrace_scope", "rb") as file:
+        return int(file.read())
+    return None
+
+
+def _may_trace() -> bool:
+    """CAP_SYS_PTRACE (19) is in the effective set (capabilities(7))."""
+    with suppress(OSError, ValueError), open("/proc/self/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"CapEff:"):
+                return bool(int(line.split()[1], 16) >> 19 & 1)
+    return False
