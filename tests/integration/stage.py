@@ -105,10 +105,12 @@ class Stage:
         command += [str(folder / "python/bin" / executable.name), "-B", "-m"]
         command += [f"ansible_collections.infracheck.bindings.plugins.modules.{module}"]
         path = f"{folder / 'lib'}:{folder / 'more'}" if psutil else str(folder / "lib")
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "LC_ALL": "C.UTF-8"}
+        environment["LD_LIBRARY_PATH"] = str(folder / "python/lib")  # of an interpreter that is a shared library
         done = subprocess.run(
             command,
             cwd="/",
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": path, "LC_ALL": "C.UTF-8"},
+            env=environment,
             input=json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(),
             capture_output=True,
             check=False,

@@ -175,10 +175,11 @@ class World:
         self.ip("route add local 203.0.113.0/24 dev lo")
         self.ip("-6 route add local 2001:db8:a::/64 dev lo")
         # Two ends of one wire with the same address: the second to come is a duplicate. One more stays tentative, as
-        # its link asks for ever.
+        # its link asks for hours.
         self.neighbour.ip("address", "add", "2001:db8::8/64", "dev", "lan1", "nodad")
         self.ip("address add 2001:db8::8/64 dev lan0")
-        self.set("ipv6/conf/lan0/dad_transmits", "3600")
+        self.set("ipv6/conf/lan0/dad_transmits", "255")  # all that fits (struct inet6_ifaddr, dad_probes)
+        self.set("ipv6/neigh/lan0/retrans_time_ms", "60000")  # between two of them
 
     def _change(self) -> None:
         self.ip("address delete 192.0.2.6/24 dev lan0")
