@@ -47,7 +47,7 @@ def read_network(library: Any, platform: str) -> Networks:
     links: Optional[tuple[Link, ...]] = None
     if rows is not None or stats is not None:
         names = sorted({link_name(name) for name in (*(rows or ()), *(stats or ()))})
-        macs = {link_name(name): _find_mac(library, found) for name, found in (rows or {}).items()}
+        macs = {link_name(name): mac for name, found in (rows or {}).items() if (mac := _find_mac(library, found))}
         links = tuple(sorted(_make_link(name, indexes, (stats or {}).get(name), macs.get(name)) for name in names))
     addresses = None if rows is None else _read_addresses(rows, indexes, platform, gaps)
     return NO_NETWORK._replace(links=links, addresses=addresses), tuple(gaps)
@@ -111,7 +111,7 @@ def _read_addresses(
 
 
 def _make_address(name: str, row: Any, indexes: dict[str, int], platform: str) -> Optional[Address]:
-    scoped = read_address(row.address, platform)
+    scoped = read_address(row.address or "", platform)
     if scoped is None:
         return None
     packed = scoped.packed
