@@ -24,9 +24,17 @@ from .sysctls import read_nonlocal_bind
 
 _T = TypeVar("_T")
 
-# What sock_diag answers where tcp_diag, udp_diag or inet_diag is not in the kernel and cannot be loaded (a
+# What comes where tcp_diag, udp_diag, inet_diag or netlink as a whole is not in the kernel and cannot be loaded (a
 # container), or is forbidden.
-_NO_DIAG = (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EINVAL)
+_NO_DIAG = (
+    errno.ENOENT,
+    errno.EPROTONOSUPPORT,
+    errno.EAFNOSUPPORT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EINVAL,
+)
 
 
 def read_sockets(protocols: Sequence[str]) -> Sockets:

@@ -180,17 +180,18 @@ def networks(draw, linux=True):
     links += [make_link(index, f"eth{index}", flags=draw(states)) for index in sorted(indexes)]
     addresses, routes = [], []
     for link in links:
+        link_flags = link.flags or 0
         for text in draw(st.lists(st.sampled_from([text for text in V4 + V6 if text != "ff02::fb"]), max_size=3)):
             is_v4 = ":" not in text
             length = (8 if text.startswith("127.") else 24) if is_v4 else 64
             broadcast = None
-            is_loopback = bool(link.flags & IFF_LOOPBACK)
+            is_loopback = bool(link_flags & IFF_LOOPBACK)
             if is_v4 and (linux or not is_loopback):
                 size = 1 << (32 - length)
                 first = int(ip_address(text)) // size * size
                 last = make_route(str(ip_address(first + size - 1)), link.ifindex, RTN_BROADCAST)
                 broadcast = None if is_loopback else last.packed
-                if link.flags & IFF_UP:  # without it only the address's own route is there
+                if link_flags & IFF_UP:  # without it only the address's own route is there
                     routes.append(last)
                     routes += [make_route(f"{ip_address(first)}/{length}", 1)] if is_loopback else []
             flags = 0x80 if is_v4 else draw(FLAGS)
@@ -237,8 +238,14 @@ def compare(network, platform, pins, freebind):
     ]
     whole = Locality(look_up(network, sockets))
     part = PortableLocality(as_psutil_sees(network), find_capabilities(platform))
-    unseen = {"ifindex": None, "freebind": None, "transparent": None, "v6only": None}
-    return [(socket, whole.judge(socket), part.judge(socket._replace(**unseen))) for socket in sockets]
+    return [
+        (
+            socket,
+            whole.judge(socket),
+            part.judge(socket._replace(ifindex=None, freebind=None, transparent=None, v6only=None)),
+        )
+        for socket in sockets
+    ]
 
 
 @given(networks(), st.booleans())
