@@ -67,9 +67,8 @@ def collect(
     if not all_owners:
         every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in DOUBTFUL]
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
-    listeners, undecided = select_units(
-        [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships)], selection.units
-    )
+    judged = [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships)]
+    listeners, undecided = select_units(judged, selection.units, backend.capabilities.services)
     gaps = list(dict.fromkeys(sample.gaps + owner_gaps))
     if undecided:
         gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))

@@ -90,4 +90,5 @@ def find_capabilities(platform: str) -> Capabilities:
         routes=False,
         nonlocal_binds=platform not in _WITHOUT_NONLOCAL_BINDS,
         whole_loopback=platform.startswith("linux"),
+        services=False,
     )

@@ -37,15 +37,20 @@ def make_socket_filter(selection: Selection) -> Callable[[Socket], bool]:
     return is_wanted
 
 
-def select_units(listeners: Sequence[Listener], units: Sequence[str]) -> tuple[list[Listener], int]:
-    """Those whose unit matches a glob, and how many could not be decided because their unit cannot be seen."""
+def select_units(
+    listeners: Sequence[Listener], units: Sequence[str], sees_services: bool = True
+) -> tuple[list[Listener], int]:
+    """Those whose unit matches a glob, and how many could not be decided because their unit cannot be seen.
+
+    sees_services: whether a holder without a unit is known to have none.
+    """
     if not units:
         return list(listeners), 0
     matching, undecided = [], 0
     for listener in listeners:
         service = listener.ownership.service
         if service is None:
-            undecided += listener.ownership.status in (DENIED, UNKNOWN)
+            undecided += not sees_services or listener.ownership.status in (DENIED, UNKNOWN)
         elif any(fnmatchcase(service.unit, pattern) for pattern in units):
             matching.append(listener)
     return matching, undecided
