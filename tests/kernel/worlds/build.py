@@ -10,14 +10,17 @@ behind: a namespace goes with its last socket and process.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # The same on every host: IPv4 settings of a new namespace come from the host's own
@@ -35,6 +38,11 @@ PRELUDE = (
     "sysctl net/ipv6/conf/default/router_solicitations=0",
     "sysctl net/ipv6/conf/default/router_solicitation_delay=0",
 )
+
+
+def die_with_parent() -> None:
+    """A worker whose parent was killed leaves nothing behind either."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _call(name: str, *arguments: int) -> None:
@@ -58,6 +66,15 @@ class Namespaces:
         os.close(self.own)
         os.close(self.other)
 
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """In the second namespace; sockets stay in the one that they were opened in."""
+        _call("setns", self.other, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", self.own, CLONE_NEWNET)
+
     def run(self, steps: Iterable[str]) -> list[str]:
         """Runs them in order; returns what `ip` and /proc/sys complained of."""
         complaints: list[str] = []
@@ -66,11 +83,8 @@ class Namespaces:
             if verb in ("ip", "ip -6"):
                 complaints += self._ip(rest, verb.split()[1:])
             elif verb == "other":
-                _call("setns", self.other, CLONE_NEWNET)
-                try:
+                with self.elsewhere():
                     complaints += self._ip([line.partition(" ")[2] for line in rest], [])
-                finally:
-                    _call("setns", self.own, CLONE_NEWNET)
             elif verb == "sysctl":
                 complaints += [complaint for line in rest for complaint in write_sysctl(*line.split("=", 1))]
             elif verb == "wait":

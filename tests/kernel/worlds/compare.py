@@ -121,7 +121,7 @@ def compare_psutil(
         state = expected_state(listener, answer, answer.reachable)
         if state in (STALE_INTERFACE, PENDING) or (listener.pin and listener.is_bound_to_its_link):
             continue
-        if routes_deleted and not answer.rebindable:
+        if routes_deleted and not answer.plainly_rebindable:
             continue
         name = str(listener.spec)
         for subject, value, truth in (

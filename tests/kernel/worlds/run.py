@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple, Union
 
+from .build import die_with_parent
 from .check import SHRINK_TIME, Result, check_world
 from .generate import draw_world
 from .ours import Judge
@@ -24,7 +24,6 @@ from .world import Disagreement, World
 
 WORLD_TIMEOUT = 60.0  # seconds; most worlds take a fifth of one
 
-_PR_SET_PDEATHSIG = 1
 _SHRINKING = "shrinking"
 _processes = multiprocessing.get_context("fork")
 
@@ -97,7 +96,7 @@ class Pool:
 
     def _start(self, seed: int) -> _Worker:
         ours, theirs = _processes.Pipe()
-        process = _processes.Process(target=_work, args=(theirs, self._judges, self._draw))
+        process = _processes.Process(target=_work, args=(ours, theirs, self._judges, self._draw))
         process.start()
         theirs.close()
         ours.send(seed)
@@ -122,9 +121,10 @@ def _end(worker: _Worker) -> None:
     worker.process.join()
 
 
-def _work(pipe: Connection, judges: Mapping[str, Judge], draw: Callable[[int], World]) -> None:
+def _work(far_end: Connection, pipe: Connection, judges: Mapping[str, Judge], draw: Callable[[int], World]) -> None:
     os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
+    far_end.close()
     while True:
         world = draw(pipe.recv())
         pipe.send(check_world(world, judges, lambda: pipe.send(_SHRINKING)))

@@ -13,6 +13,7 @@ import socket
 import struct
 from typing import NamedTuple, Optional
 
+from .build import die_with_parent
 from .world import Listener
 
 # include/uapi/linux/in.h, in6.h, asm-generic/socket.h
@@ -124,12 +125,15 @@ def _open(spec: Listener) -> Opened:
 
 
 def _socket_of(uid: int, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+    if not uid:
+        return socket.socket(family, kind)
     # A socket belongs to the file system uid of its maker (sock_alloc: current_fsuid).
     _libc.setfsuid(uid)
     try:
         return socket.socket(family, kind)
     finally:
         _libc.setfsuid(0)
+        die_with_parent()  # which a change of credentials takes back (commit_creds)
 
 
 def _pin(listening: socket.socket, spec: Listener) -> int:
