@@ -31,6 +31,29 @@ class Claim(NamedTuple):
     uid: Optional[int]
 
 
+class BindWish(NamedTuple):
+    """What a caller wants to bind. None = the caller does not say what the program sets."""
+
+    protocol: str
+    family: str
+    packed: bytes
+    port: int
+    interface: Optional[str]  # by name
+    v6only: bool
+    reuseaddr: Optional[bool]
+    reuseport: Optional[bool]
+    freebind: bool  # IP_FREEBIND or IP_TRANSPARENT
+
+
+class Rights(NamedTuple):
+    """Whose bind it is, and whether that may use a privileged port."""
+
+    user: str  # for a person
+    uid: Optional[int]
+    may_bind: Optional[bool]  # has CAP_NET_BIND_SERVICE; None = unknown
+    lowest_free_port: Optional[int]  # net.ipv4.ip_unprivileged_port_start, for IPv6 as well; None = unknown
+
+
 class Outlook(NamedTuple):
     """The answer that the kernel would give to a claim."""
 

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole answer to a bind: the address, the right to use the port, and the port itself, in the kernel's order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, Binding, Listener, Socket
+from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
+from .locality import V4_MAPPED, Locality
+from .reuse import HIDDEN_CLAIM, HIDDEN_FLAGS, Held, foresee
+
+_UNPINNED_NAME = (
+    "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
+    " seen from outside"
+)
+
+
+class PortUse(NamedTuple):
+    """Everything that holds the ports concerned. A protocol that could not be read is in `unread`, with the reason."""
+
+    held: Mapping[tuple[str, int], Sequence[Held]]  # by protocol and port
+    unread: Mapping[str, str]
+    is_shared: bool  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF
+
+
+NO_USE = PortUse({}, {}, False)
+
+
+def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Outlook:
+    """If this listener were closed now and bound and listened on again with the same options, everything else on the
+    port staying as it is: what would the kernel answer?
+
+    A TCP port need not be looked at where SO_REUSEADDR is set. The listener could be bound beside everything that was
+    there before it; what came later came from it and inherited the option, or could be bound beside it.
+    """
+    socket, options = listener.socket, listener.options
+    if not socket.inode:
+        return _unknown("no process holds this socket that could restart")
+    anywhere = _may_be_anywhere(socket)
+    obstacle = _judge_address(listener.binding, anywhere)
+    if obstacle is not None:
+        return obstacle
+    if not needs_port(listener):
+        return Outlook(OK, None, (), None, None)
+    claim = make_claim(listener)
+    if claim is None:
+        return _unknown("the source of this socket does not tell whether it is pinned and whether it is IPv6-only")
+    return _foresee_port(claim, use, locality, {socket.inode}, options.reason)
+
+
+def needs_port(listener: Listener) -> bool:
+    """Whether a restart depends on what else is on the port."""
+    return listener.socket.protocol != TCP or not listener.options.reuseaddr
+
+
+def foresee_bind(
+    wish: BindWish, rights: Rights, use: PortUse, locality: Locality, closing: Collection[int] = ()
+) -> Outlook:
+    """Would bind(), and for TCP listen(), succeed now, with the sockets `closing` closed? Errors as the kernel orders
+    them."""
+    ifindex = find_interface(wish, locality)
+    if ifindex is None:
+        return Outlook(UNAVAILABLE, "ENODEV", (), None, f"there is no interface {wish.interface}")
+    misfit = _find_misfit(wish, ifindex)
+    if misfit is not None:
+        return Outlook(UNAVAILABLE, "EINVAL", (), None, misfit)
+    probe = Socket(
+        wish.protocol, wish.family, wish.packed, wish.port, ifindex, None, None, None, None, 0, None,
+        wish.freebind, False,
+    )  # fmt: skip
+    binding = locality.judge(probe)
+    claim = Claim(
+        wish.protocol, wish.family, wish.packed, wish.port, ifindex, wish.v6only, wish.reuseaddr, wish.reuseport,
+        rights.uid,
+    )  # fmt: skip
+    return foresee_claim(claim, binding, wish.freebind, rights, use, locality, closing)
+
+
+def foresee_claim(
+    claim: Claim,
+    binding: Binding,
+    anywhere: Optional[bool],
+    rights: Rights,
+    use: PortUse,
+    locality: Locality,
+    closing: Collection[int] = (),
+) -> Outlook:
+    """The address, the right and the port. `anywhere`: the socket has IP_FREEBIND or IP_TRANSPARENT."""
+    obstacles = [_judge_address(binding, anywhere), judge_rights(claim.port, rights)]
+    # __inet_bind() asks for the address first, __inet6_bind() for the right.
+    obstacle = next((found for found in (obstacles if claim.family == IPV4 else reversed(obstacles)) if found), None)
+    return obstacle or _foresee_port(claim, use, locality, closing, None)
+
+
+def make_claim(listener: Listener) -> Optional[Claim]:
+    """What the same program would ask for; None where the source of the socket does not tell enough."""
+    socket, options = listener.socket, listener.options
+    if socket.ifindex is None or (socket.family == IPV6 and socket.v6only is None):
+        return None
+    return Claim(
+        socket.protocol, socket.family, socket.packed, socket.port, socket.ifindex, bool(socket.v6only),
+        options.reuseaddr, options.reuseport, socket.uid,
+    )  # fmt: skip
+
+
+def judge_rights(port: int, rights: Rights) -> Optional[Outlook]:
+    """Whether a privileged port is in the way (inet_port_requires_bind_service)."""
+    if rights.may_bind:
+        return None
+    lowest = rights.lowest_free_port
+    if lowest is None:
+        return _unknown("net.ipv4.ip_unprivileged_port_start could not be read")
+    if port >= lowest:
+        return None
+    limit = f"ports below {lowest} are privileged (net.ipv4.ip_unprivileged_port_start)"
+    if rights.may_bind is None:
+        return _unknown(f"{limit}, and whether {rights.user} has CAP_NET_BIND_SERVICE could not be read")
+    return Outlook(DENIED, "EACCES", (), None, f"{limit}, and {rights.user} lacks CAP_NET_BIND_SERVICE")
+
+
+def find_interface(wish: BindWish, locality: Locality) -> Optional[int]:
+    """The index of the interface that is named; 0 for none, None where it does not exist."""
+    if wish.interface is None:
+        return 0
+    return next((link.ifindex for link in locality.links.values() if link.name == wish.interface), None)
+
+
+def _find_misfit(wish: BindWish, ifindex: int) -> Optional[str]:
+    """What __inet6_bind() answers with EINVAL."""
+    packed = wish.packed
+    if wish.family == IPV4:
+        return None
+    if packed[:12] == V4_MAPPED:
+        return "an IPv6-only socket cannot be bound to a v4-mapped address" if wish.v6only else None
+    if packed[0] == 0xFF and wish.protocol == TCP:
+        return "TCP cannot be bound to a multicast address"
+    scoped = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+    # Multicast needs a scope as well where it is limited to the interface or the link (__ipv6_addr_needs_scope_id).
+    if (scoped or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))) and not ifindex:
+        return "a link-local address needs an interface"
+    return None
+
+
+def _judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlook]:
+    if binding.state == STALE_INTERFACE:
+        return _unknown(_UNPINNED_NAME)
+    if binding.rebindable or anywhere:
+        return None
+    if binding.rebindable is None:
+        return _unknown(binding.reason)
+    if anywhere is None:
+        return _unknown(f"{binding.reason}, but it cannot be seen whether the socket has IP_FREEBIND")
+    return Outlook(UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)
+
+
+def _may_be_anywhere(socket: Socket) -> Optional[bool]:
+    if socket.freebind or socket.transparent:
+        return True
+    return None if socket.freebind is None or socket.transparent is None else False
+
+
+def _foresee_port(
+    claim: Claim, use: PortUse, locality: Locality, closing: Collection[int], unread_options: Optional[str]
+) -> Outlook:
+    if claim.protocol in use.unread:
+        return _unknown(use.unread[claim.protocol])
+    rows = use.held.get((claim.protocol, claim.port), ())
+    if claim.protocol == TCP and not use.is_shared:
+        domain = _find_domain(claim.ifindex, locality)
+        rows = [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
+    outlook = foresee(claim, rows, closing)
+    if outlook.verdict == UNKNOWN and outlook.reason in (HIDDEN_CLAIM, HIDDEN_FLAGS) and unread_options:
+        return outlook._replace(reason=unread_options)
+    return outlook
+
+
+def _find_domain(ifindex: int, locality: Locality) -> int:
+    return locality.target(bytes(4), ifindex).vrf if ifindex else 0
+
+
+def _unknown(reason: str) -> Outlook:
+    return Outlook(UNKNOWN, None, (), None, reason)
