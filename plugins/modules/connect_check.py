@@ -19,7 +19,7 @@ description:
   - The connects are made B(from the managed host). Nothing is sent over a connection, and it is closed at once in
     the ordinary way.
   - "A name is looked up by the system's resolver, and B(every) address that it has is tried and reported.
-    O(endpoints[].expect=connected)
+    C(expect=connected)
     is met by one of them, as a client tries one after the other; any other expectation only when all of them show
     it."
   - Thousands of endpoints need one task, one process and one thread; O(concurrency) bounds the sockets that are

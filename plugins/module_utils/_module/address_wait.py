@@ -231,4 +231,5 @@ def _describe_last(watch: AddressWatch, ending: Ending) -> str:
     subject = f" {format_address(event.address.packed)}" if event.address else ""
     where = f" on {event.interface}" if event.address and event.interface else f" {event.interface or ''}".rstrip()
     ago = ending.ended - event.at
-    return f"{watch.event_count} events, the last one {ago:.3f} s before: {event.event}{subject}{where}{flags}"
+    count = f"{watch.event_count} events, the last one" if watch.event_count > 1 else "one event,"
+    return f"{count} {ago:.3f} s before: {event.event}{subject}{where}{flags}"

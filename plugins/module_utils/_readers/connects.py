@@ -71,13 +71,12 @@ class _Round:
 class _Try:
     """One connect under way."""
 
-    __slots__ = ("address", "channel", "decided", "position", "round", "started")
+    __slots__ = ("address", "decided", "position", "round", "started")
 
     def __init__(self, round_: _Round, position: int, address: InetAddress) -> None:
         self.round = round_
         self.position = position
         self.address = address
-        self.channel: Optional[socket.socket] = None
         self.started = 0.0
         self.decided: Optional[float] = None
 
@@ -216,39 +215,41 @@ class _Engine:
             return True
         self._slots_taken += 1
         self._open.add(channel)
-        try_.channel = channel
         if code:
+            self._close(channel)
             self._finish(try_, AT_CONNECT, code, None)
         else:
-            self._selector.register(channel, selectors.EVENT_WRITE, lambda: self._decide(try_))
-            self._after(try_.started + try_.round.budget, lambda: self._give_up_connect(try_))
+            self._selector.register(channel, selectors.EVENT_WRITE, lambda: self._decide(try_, channel))
+            self._after(try_.started + try_.round.budget, lambda: self._give_up_connect(try_, channel))
         return True
 
-    def _decide(self, try_: _Try) -> None:
+    def _decide(self, try_: _Try, channel: socket.socket) -> None:
         try_.decided = monotonic()
-        assert try_.channel is not None
-        self._selector.unregister(try_.channel)
+        self._selector.unregister(channel)
         if self._settings.settle:
-            self._after(try_.decided + self._settings.settle, lambda: self._read_outcome(try_))
+            self._after(try_.decided + self._settings.settle, lambda: self._read_outcome(try_, channel))
         else:
-            self._read_outcome(try_)
+            self._read_outcome(try_, channel)
 
-    def _read_outcome(self, try_: _Try) -> None:
-        assert try_.channel is not None
-        local = read_local_address(try_.channel)
-        self._finish(try_, AT_SO_ERROR, try_.channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), local)
+    def _read_outcome(self, try_: _Try, channel: socket.socket) -> None:
+        local = read_local_address(channel)
+        error = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self._close(channel)
+        self._finish(try_, AT_SO_ERROR, error, local)
 
-    def _give_up_connect(self, try_: _Try) -> None:
-        if try_.decided is None and try_.channel is not None:
-            self._selector.unregister(try_.channel)
-            self._finish(try_, AT_DEADLINE, None, read_local_address(try_.channel))
+    def _give_up_connect(self, try_: _Try, channel: socket.socket) -> None:
+        if try_.decided is None:
+            self._selector.unregister(channel)
+            local = read_local_address(channel)
+            self._close(channel)
+            self._finish(try_, AT_DEADLINE, None, local)
+
+    def _close(self, channel: socket.socket) -> None:
+        channel.close()
+        self._open.discard(channel)
 
     def _finish(self, try_: _Try, stage: str, error: Optional[int], local: Optional[bytes]) -> None:
         seconds = (try_.decided or monotonic()) - try_.started
-        if try_.channel is not None:
-            try_.channel.close()
-            self._open.discard(try_.channel)
-            try_.channel = None
         self._slots_taken -= 1
         ambiguous = stage == AT_CONNECT and error in _AMBIGUOUS
         route_error = read_route_error(try_.address, try_.round.endpoint.interface) if ambiguous else None

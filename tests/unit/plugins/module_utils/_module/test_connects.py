@@ -127,7 +127,7 @@ TEST_HEADLINES = [
 def test_headline(met: int, total: int, headline: str) -> None:
     endpoints = parse_endpoints(["a.example:80"] * total, None)
     trials = [Trial(1, (make_connect(0 if number < met else 111),), None) for number in range(total)]
-    assert compose_result(endpoints, trials, ())["msg"].split("\n")[0] == headline
+    assert compose_result(endpoints, trials, ())["msg"].partition("\n")[0] == headline
 
 
 def test_an_errno_without_a_name_is_shown_as_a_number() -> None:
