@@ -196,6 +196,20 @@ def test_no_local_port_left(source: Optional[str]) -> None:
     run_apart(body)
 
 
+def test_connect_that_meets_itself_is_refused() -> None:
+    """Asked for a free port of the ephemeral range, the kernel may start from that port and meet itself."""
+
+    def body() -> None:
+        set_sysctl("net.ipv4.ip_local_port_range", "40000 40001")
+        answers = check("127.0.0.1:40000", "127.0.0.1:40001", concurrency=1)
+        assert {row["class"] for row in answers} == {"refused"}
+        met = [row for row in answers if row["so_error"] == 0]
+        assert met, "the kernel did not do what this test is about"
+        assert all("met itself" in row["reason"] and row["errno"] is None for row in met)
+
+    run_apart(body)
+
+
 @contextmanager
 def listening_on(port: int) -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", port), backlog=100) as listener:

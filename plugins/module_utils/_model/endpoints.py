@@ -26,6 +26,7 @@ AT_INTERFACE = "interface"  # SO_BINDTODEVICE, or the name of a scope
 AT_SOURCE = "source"  # bind of the source address
 AT_CONNECT = "connect"  # connect() itself
 AT_SO_ERROR = "so_error"  # the one read of SO_ERROR, once connect() was decided or `settle` was over
+AT_ITSELF = "itself"  # SO_ERROR was 0, and the other end of the connection is the very same socket
 AT_DEADLINE = "deadline"  # nothing was decided in time, so nothing was read
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from .._model.endpoints import AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
+from .._model.endpoints import AT_ITSELF, AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
 from .._model.gaps import Gap
 from .._readers.connects import read_connects
 from .._rules.connect_outcome import Outcome, classify, compose_line, is_met, judge
@@ -113,7 +113,7 @@ def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> Json
         "connected": klass == CONNECTED,
         "class": klass,
         "reason": reason,
-        "so_error": error if connect and connect.stage == AT_SO_ERROR else None,
+        "so_error": error if connect and connect.stage in (AT_SO_ERROR, AT_ITSELF) else None,
         "errno": errno.errorcode.get(error, str(error)) if error else None,
         "address": format_address(connect.address.packed) if connect else None,
         "scope": connect.address.scope if connect else None,

@@ -59,6 +59,17 @@ def read_local_address(channel: socket.socket) -> Optional[bytes]:
         return None
 
 
+def is_own_peer(channel: socket.socket) -> bool:
+    """A connect to a local port of the ephemeral range can be given that very port to start from.
+
+    Then it meets its own SYN and is connected to itself, with nobody listening (simultaneous open, RFC 9293, 3.5).
+    """
+    try:
+        return bool(channel.getsockname() == channel.getpeername())
+    except OSError:
+        return False
+
+
 def read_route_error(address: InetAddress, interface: Optional[str]) -> Optional[int]:
     """What connect() of a datagram socket says, which sends nothing: 0 where there is a route and a source."""
     try:

@@ -18,6 +18,7 @@ from typing import Callable, Optional
 from .._model.endpoints import (
     AT_CONNECT,
     AT_DEADLINE,
+    AT_ITSELF,
     AT_SO_ERROR,
     Connect,
     ConnectSettings,
@@ -26,7 +27,7 @@ from .._model.endpoints import (
     Trial,
 )
 from .._model.gaps import Gap
-from .connect_socket import StepFailed, open_connecting, read_local_address, read_route_error
+from .connect_socket import StepFailed, is_own_peer, open_connecting, read_local_address, read_route_error
 from .descriptors import read_free_descriptors
 from .names import Answer, Question, Resolver
 
@@ -234,8 +235,9 @@ class _Engine:
     def _read_outcome(self, try_: _Try, channel: socket.socket) -> None:
         local = read_local_address(channel)
         error = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        stage = AT_ITSELF if error == 0 and is_own_peer(channel) else AT_SO_ERROR
         self._close(channel)
-        self._finish(try_, AT_SO_ERROR, error, local)
+        self._finish(try_, stage, error, local)
 
     def _give_up_connect(self, try_: _Try, channel: socket.socket) -> None:
         if try_.decided is None:

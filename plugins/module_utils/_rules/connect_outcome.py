@@ -13,6 +13,7 @@ from .._model.endpoints import (
     AT_CONNECT,
     AT_DEADLINE,
     AT_INTERFACE,
+    AT_ITSELF,
     AT_SOURCE,
     CONNECTED,
     DENIED,
@@ -68,6 +69,8 @@ class Outcome(NamedTuple):
 def classify(connect: Connect) -> tuple[str, str]:
     """(class, reason) of one address."""
     error = connect.error
+    if connect.stage == AT_ITSELF:
+        return REFUSED, "nothing listens there: the connect met itself, as its own port was the one it asked for"
     if error == 0:
         return CONNECTED, "the handshake was completed"
     if connect.stage == AT_DEADLINE or error is None:
@@ -104,7 +107,7 @@ def _classify_by_route(connect: Connect, error: int) -> tuple[str, str]:
 
 
 def judge(endpoint: Endpoint, trial: Trial) -> Outcome:
-    """Connected is met by one address, as a client tries one after the other; any other expectation only by all of them.
+    """Connected is met by one address, as a client tries one after the other; any other class only by all of them.
 
     The address that decides is the first connected one, else the first that is not as expected, else the first.
     """

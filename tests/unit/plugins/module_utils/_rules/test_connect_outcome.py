@@ -12,6 +12,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoin
     AT_CONNECT,
     AT_DEADLINE,
     AT_INTERFACE,
+    AT_ITSELF,
     AT_SO_ERROR,
     AT_SOCKET,
     AT_SOURCE,
@@ -30,7 +31,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.connect
 from hypothesis import given
 from hypothesis import strategies as st
 
-STAGES = (AT_SOCKET, AT_INTERFACE, AT_SOURCE, AT_CONNECT, AT_SO_ERROR, AT_DEADLINE)
+STAGES = (AT_SOCKET, AT_INTERFACE, AT_SOURCE, AT_CONNECT, AT_SO_ERROR, AT_ITSELF, AT_DEADLINE)
 HERE = bytes([127, 0, 0, 1])
 
 
@@ -48,6 +49,7 @@ TEST_CLASSES = [
     (AT_SO_ERROR, 0, None, "connected"),
     (AT_SO_ERROR, errno.ECONNREFUSED, None, "refused"),
     (AT_CONNECT, errno.ECONNREFUSED, None, "refused"),
+    (AT_ITSELF, 0, None, "refused"),
     (AT_SO_ERROR, errno.ETIMEDOUT, None, "timed_out"),
     (AT_DEADLINE, None, None, "timed_out"),
     (AT_CONNECT, errno.ENETUNREACH, None, "unreachable"),
@@ -102,7 +104,7 @@ def test_whatever_comes_has_one_class(
 ) -> None:
     name, reason = classify(make_connect(stage, error, route_error=route, local=local))
     assert name in CLASSES
-    assert (name == "connected") == (error == 0)
+    assert (name == "connected") == (error == 0 and stage != AT_ITSELF)
     assert reason
 
 
