@@ -32,8 +32,10 @@ MAY_IMPORT = {
 PURE = ("_model", "_wire", "_rules")
 # fmt: off
 IMPURE_MODULES = frozenset((
-    "os", "io", "socket", "ctypes", "subprocess", "psutil", "ansible", "time", "datetime", "random", "select", "selectors", "signal",
-    "threading", "fcntl", "pwd", "grp", "resource", "tempfile", "shutil", "pathlib", "glob", "platform", "locale", "logging", "asyncio", "multiprocessing",
+    "os", "io", "socket", "ctypes", "subprocess", "psutil", "ansible", "time",
+    "datetime", "random", "select", "selectors", "signal", "threading", "fcntl", "pwd",
+    "grp", "resource", "tempfile", "shutil", "pathlib", "glob", "platform", "locale",
+    "logging", "asyncio", "multiprocessing",
 ))
 # fmt: on
 IMPURE_BUILTINS = frozenset(("open", "print", "input", "exec", "eval", "__import__", "breakpoint"))

@@ -167,8 +167,9 @@ def test_network_as_recorded(kernel):
     kernel()
     network, gaps = NETLINK.read_network()
     assert gaps == ()
-    assert [link.name for link in network.links] == ["lo", "veth1", "veth0", "br0"]
-    assert (len(network.addresses), len(network.routes_ipv4), len(network.routes_ipv6)) == (11, 11, 9)
+    assert [link.name for link in network.links or ()] == ["lo", "veth1", "veth0", "br0"]
+    rows = (network.addresses, network.routes_ipv4, network.routes_ipv6)
+    assert [len(part or ()) for part in rows] == [11, 11, 9]
     assert (network.local_first, network.missing_tables_ipv4) == (True, frozenset())
     assert (network.nonlocal_bind_ipv4, network.nonlocal_bind_ipv6, network.lookups) == (False, False, {})
 
@@ -239,8 +240,7 @@ def test_kernel_without_strict_checks_sends_all_tables_and_they_are_filtered_her
     main = [payload[:4] + b"\xfe" + payload[5:16] + struct.pack("=I", 254) + payload[20:] for payload in local]
     kernel({(ROUTE, GETROUTE, AF_INET): [*main, *local]})
     network, _gaps = NETLINK.read_network()
-    assert len(network.routes_ipv4) == len(local)
-    assert {row.table for row in network.routes_ipv4} == {255}
+    assert [row.table for row in network.routes_ipv4 or ()] == [255] * len(local)
 
 
 def rule(priority, table, family=AF_INET, source=0):
