@@ -14,6 +14,7 @@ hash = $(shell (pwd; cat $(1)) | sha256sum | cut -c1-12)
 MADE := $(VENV)/made-$(call hash,/dev/null)
 RUN := $(VENV)/run-$(call hash,requirements/run.txt)
 DEV := $(VENV)/dev-$(call hash,requirements/*.txt)
+BENCH := build/bench/venv/bench-$(call hash,requirements/run.txt requirements/bench.txt)
 MOLECULE := build/molecule/venv/molecule-$(call hash,requirements/run.txt requirements/molecule.txt)
 NEXT := $(VENV_NEXT)/next-$(call hash,requirements/next.txt requirements/test.txt)
 
@@ -60,6 +61,12 @@ SCENARIOS ?=
 .PHONY: molecule
 molecule: $(MOLECULE) link  ## The rebind role on real systemd hosts: SCENARIOS="rescue …", MOLECULE_ENGINE=podman|docker
 	PATH="$(CURDIR)/build/molecule/venv/bin:$$PATH" $(TOOLS)/molecule.sh $(SCENARIOS)
+
+PARTS ?=
+.PHONY: bench
+bench: $(BENCH) link  ## Ours beside ss, lsof, psutil and other modules (root, an idle machine): PARTS="--quick found task …"
+	@$(TOOLS)/system_packages.sh ip:iproute2 ss:iproute2 nsenter:util-linux lsof:lsof
+	PYTHONPATH=collections build/bench/venv/bin/python -m ansible_collections.infracheck.bindings.tests.benchmarks $(PARTS)
 
 .PHONY: lint
 lint: ruff mypy ansible-lint docs changelog schemas sanity  ## Every static check
@@ -136,6 +143,12 @@ $(MOLECULE):
 	mkdir -p build/molecule
 	$(TOOLS)/make_venv.sh build/molecule/venv 3.11 3.12 3.13
 	build/molecule/venv/$(PIP_INSTALL) -r requirements/molecule.txt
+	touch $@
+
+$(BENCH):
+	mkdir -p build/bench
+	$(TOOLS)/make_venv.sh build/bench/venv 3.11 3.12 3.13
+	build/bench/venv/$(PIP_INSTALL) -r requirements/bench.txt
 	touch $@
 
 # The newer ansible-core wants Python 3.12 or newer. Without one its runs are skipped, by name and aloud.

@@ -1,0 +1,113 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The readings themselves, in one process that stays: takes a name per line, answers with what it took, as JSON.
+
+Started in the namespace that is measured. The first call of each reading imports what it needs, so it does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from typing import Any, Callable
+
+import yaml
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import list_listeners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.listeners import read_listeners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
+    NETLINK_SOCK_DIAG,
+    NetlinkSocket,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire.inet_diag import (
+    SOCK_DIAG_BY_FAMILY,
+    pack_listener_request,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire.netlink import NLM_F_DUMP, pack_message
+from ansible_collections.infracheck.bindings.plugins.modules import bind_check
+
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_PROTOCOLS = ("tcp", "udp")
+_NLMSG_DONE = b"\3\0"
+
+
+def read_defaults() -> dict[str, Any]:
+    """The parameters of a bind_check without any, from its documentation and the fragments named there."""
+    from ansible_collections.infracheck.bindings.plugins.doc_fragments.listeners import ModuleDocFragment
+
+    texts = [bind_check.DOCUMENTATION]
+    texts += [text for name, text in vars(ModuleDocFragment).items() if name.isupper()]
+    options: dict[str, Any] = {}
+    for text in texts:
+        options.update(yaml.safe_load(text).get("options", {}))
+    return {name: option.get("default") for name, option in options.items()}
+
+
+DEFAULTS = read_defaults()
+
+
+def read_all() -> int:
+    """Everything that bind_check does: listeners, addresses, owners, units, options, verdicts."""
+    result, _gaps = check_bindings(DEFAULTS)
+    return int(result["summary"]["listeners"])
+
+
+def read_listed() -> int:
+    """Everything that listener_info returns, as it is returned."""
+    result, _gaps = list_listeners(DEFAULTS)
+    return len(result["listeners"])
+
+
+def read_sockets() -> int:
+    """The sockets alone, parsed."""
+    with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
+        return sum(len(read_listeners(diag_socket, protocol)) for protocol in _PROTOCOLS)
+
+
+def read_floor() -> int:
+    """The kernel's answer to the same requests, received and thrown away: what no reader can be faster than."""
+    received = 0
+    buffer = bytearray(1 << 17)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as channel:
+        for protocol in _PROTOCOLS:
+            for family in _FAMILIES:
+                request = pack_listener_request(family, protocol)
+                channel.send(pack_message(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, 1, request))
+                size = 0
+                # The last message of a dump is 20 bytes, of type NLMSG_DONE: its type stands 16 bytes before the end.
+                while not size or buffer[size - 16 : size - 14] != _NLMSG_DONE:
+                    size = channel.recv_into(buffer)
+                    received += size
+    return received
+
+
+def read_psutil() -> int:
+    import psutil
+
+    return sum(1 for row in psutil.net_connections("inet") if row.status == "LISTEN" or (row.laddr and not row.raddr))
+
+
+READINGS: dict[str, Callable[[], int]] = {
+    "all": read_all,
+    "listed": read_listed,
+    "sockets": read_sockets,
+    "floor": read_floor,
+    "psutil": read_psutil,
+}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        reading = READINGS[line.strip()]
+        start, worked = time.perf_counter(), time.process_time()
+        count = reading()
+        cost = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - worked}
+        print(json.dumps({**cost, "count": count}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task costs: the whole ad hoc command, and the process that it starts on the host."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .peers import CHECK, CHECKOUT, LIST, NOTHING, PING, PORTS_FACTS, SETUP, ad_hoc, make_payload
+from .report import Part, Table, Target
+from .scene import Shape, set_scene
+from .stopwatch import Cost, run_command, take_turns
+
+PING_TASK, CHECK_TASK = "ansible -m ping", "ansible -m bind_check"
+_SMALL_RESULT = 2000  # bytes
+
+
+def measure_tasks(shape: Shape, rounds: int, environment: Mapping[str, str]) -> Part:
+    """The whole ad hoc command, the controller's part of it included."""
+    with set_scene(shape):
+        times = take_turns(
+            rounds,
+            {
+                PING_TASK: _timed(ad_hoc(PING), environment),
+                "ansible -m bench_nothing": _timed(ad_hoc(NOTHING), environment),
+                CHECK_TASK: _timed(ad_hoc(CHECK), environment),
+                "ansible -m listener_info": _timed(ad_hoc(LIST), environment),
+            },
+        )
+        slow = take_turns(
+            max(1, rounds // 5),
+            {
+                "ansible -m setup": _timed(ad_hoc(SETUP), environment),
+                "ansible -m listen_ports_facts": _timed(ad_hoc(PORTS_FACTS), environment),
+            },
+        )
+    return Part(
+        "Whole task",
+        [compare(f"ansible localhost, {describe(shape)}", {**times, **slow}, PING_TASK)],
+        [Target("whole task: bind_check over ping", times[CHECK_TASK].seconds / times[PING_TASK].seconds, 1.15)],
+    )
+
+
+def measure_processes(shape: Shape, rounds: int, environment: Mapping[str, str], pythons: Sequence[Path]) -> Part:
+    """What runs on the host, without the controller: the payload that Ansible sends, started directly."""
+    tables, targets = [], []
+    with set_scene(shape):
+        modules = {"ping": PING, "nothing": NOTHING, "bind_check": CHECK, "listener_info": LIST}
+        payloads = {name: make_payload(module, environment) for name, module in modules.items()}
+        for python in pythons:
+            version = run_command((str(python), "-V"), CHECKOUT, environment).output.decode().split()[1]
+            bare = {"an empty Python program": _timed((str(python), "-c", "pass"), environment)}
+            runs = {name: _timed((str(python), str(path)), environment) for name, path in payloads.items()}
+            times = take_turns(rounds, {**bare, **runs})
+            tables.append(compare(f"Python {version}, {describe(shape)}", times, "ping"))
+            ratio = times["bind_check"].seconds / times["ping"].seconds
+            targets.append(Target(f"process alone, Python {version}: bind_check over ping", ratio, 1.25))
+        healthy, listed = (
+            _read_result((str(pythons[0]), str(payloads[name])), environment)
+            for name in ("bind_check", "listener_info")
+        )
+    sizes = Table(
+        "Size of the result, bytes as sent",
+        ("module", "bytes"),
+        [("bind_check", len(healthy)), ("listener_info", len(listed))],
+        f"what bind_check says: {json.loads(healthy)['msg'].splitlines()[0]}",
+    )
+    targets.append(Target("result of a host without findings", len(healthy), _SMALL_RESULT, "bytes"))
+    return Part("Process alone", [*tables, sizes], targets)
+
+
+def describe(shape: Shape) -> str:
+    return (
+        f"{shape.listeners:,} listeners of {shape.units} units, {shape.connections:,} connections,"
+        f" {shape.descriptors:,} descriptors of {shape.processes:,} other processes"
+    )
+
+
+def _timed(command: Sequence[str], environment: Mapping[str, str]) -> functools.partial[Cost]:
+    return functools.partial(_run, tuple(command), environment)
+
+
+def _run(command: tuple[str, ...], environment: Mapping[str, str]) -> Cost:
+    return run_command(command, CHECKOUT, environment, accept=2).cost
+
+
+def _read_result(command: Sequence[str], environment: Mapping[str, str]) -> bytes:
+    output = run_command(command, CHECKOUT, environment).output.strip()
+    result = json.loads(output)
+    result.pop("invocation", None)  # what was asked, said back by every module
+    return json.dumps(result).encode()
+
+
+def compare(title: str, times: Mapping[str, Cost], base: str) -> Table:
+    """One row each: time, and how many times that of `base`; then the same of the processors' time."""
+    own = times[base]
+    rows = [
+        (name, cost.seconds * 1e3, f"{cost.seconds / own.seconds:.2f} ×", cost.cpu * 1e3, f"{cost.cpu / own.cpu:.2f} ×")
+        for name, cost in times.items()
+    ]
+    return Table(title, ("what", "median ms", f"over {base}", "cpu ms", "over that"), rows)
+
+
+DEFAULT_PYTHONS = (Path(sys.executable),)
