@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from .connections import Occupant
+from .listeners import Socket
+from .owners import Ownership
 
 OK = "ok"
 BLOCKED = "blocked"
@@ -62,3 +65,23 @@ class Outlook(NamedTuple):
     blockers: tuple[Occupant, ...]  # for UNKNOWN: what may be in the way
     clear_in_seconds: Optional[int]  # when the last blocker is gone; only where every one of them is a timed row
     reason: Optional[str]  # None for OK
+
+
+class Restarts(NamedTuple):
+    """What a restart of each listener would meet now. A listener that is not there was not looked at."""
+
+    outlooks: Mapping[Socket, Outlook]
+    holders: Mapping[int, Ownership]  # of the blockers, by inode; those that were looked for
+
+
+class Blockers(NamedTuple):
+    """Blockers that are alike but for their peers."""
+
+    state: str
+    packed: bytes
+    port: int
+    ifindex: int
+    sockets: int  # how many
+    peers: tuple[tuple[bytes, int], ...]  # the first few: address and port
+    clear_in_seconds: Optional[int]  # when the last of them is gone
+    ownership: Optional[Ownership]  # None where no process holds them, or none was looked for

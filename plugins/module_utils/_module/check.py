@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Optional
 
 from .._model.findings import Finding
 from .._model.gaps import Gap
 from .._rules.engine import RULES, evaluate, find_failing
+from .._rules.restart_blocked import SLUG as RESTART_BLOCKED
+from .._rules.restart_blocked import may_be_blocked
 from .arguments import parse_confirm_after
 from .collect import Collected, collect_asked
 from .results import Json, compose_message, render_finding, render_gaps, render_listener, summarize
@@ -29,12 +31,12 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
     """
     confirm_after = parse_confirm_after(params["confirm_after"])
     slugs = [name for name in params["rules"] or RULE_NAMES if name not in params["skip_rules"]]
-    collected = collect(params)
+    collected = _look(params, slugs, collect)
     findings = evaluate(collected.view, slugs)
     notes: list[str] = []
     if confirm_after and findings:
         time.sleep(confirm_after)
-        collected = collect(params)
+        collected = _look(params, slugs, collect)
         findings, notes = keep_confirmed(findings, evaluate(collected.view, slugs))
     failing = find_failing(findings, params["fail_on"], params["fail_on_unknown"])
     listeners, links = collected.view.listeners, collected.view.locality.links
@@ -50,6 +52,17 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
     if params["include_listeners"]:
         result["listeners"] = [render_listener(listener, links) for listener in listeners]
     return result, collected.gaps
+
+
+def _look(params: dict[str, Any], slugs: Collection[str], collect: Collect) -> Collected:
+    """Connections are read only where they matter: on ports of listeners that are known to lack SO_REUSEADDR."""
+    collected = collect(params)
+    if RESTART_BLOCKED not in slugs or not any(may_be_blocked(listener) for listener in collected.view.listeners):
+        return collected
+    from .._readers.backends import select_backend
+    from .restarts import add_restarts
+
+    return add_restarts(select_backend(params["backend"]), collected, may_be_blocked)
 
 
 def keep_confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[list[Finding], list[str]]:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from .._model.addresses import Prefix
 from .._model.gaps import Gap
-from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, Binding, Listener, Socket
-from .._readers.backends import Backend, select_backend
+from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, Binding, Listener, Options, Socket
+from .._model.owners import Ownership
+from .._readers.backends import Backend, LiveOptions, select_backend
 from .._rules.locality import Locality
 from .._rules.policy import Selection, make_socket_filter, select_units
 from .._rules.view import View
@@ -67,12 +68,20 @@ def collect(
     if not all_owners:
         every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in DOUBTFUL]
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
-    judged = [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships)]
+    options, option_gaps = read_options(backend, sample.sockets, ownerships)
+    judged = [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships, options)]
     listeners, undecided = select_units(judged, selection.units, backend.capabilities.services)
-    gaps = list(dict.fromkeys(sample.gaps + owner_gaps))
+    gaps = list(dict.fromkeys(sample.gaps + owner_gaps + option_gaps))
     if undecided:
         gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
     return Collected(View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps))
+
+
+def read_options(backend: Backend, sockets: Sequence[Socket], ownerships: Sequence[Ownership]) -> LiveOptions:
+    """The live options of each socket."""
+    if backend.read_options is None:  # which that backend's own gaps say
+        return [Options(reason=f"backend {backend.name} cannot read them")] * len(sockets), ()
+    return backend.read_options(sockets, ownerships)
 
 
 def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefix]) -> Sample:

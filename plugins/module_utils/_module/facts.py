@@ -38,5 +38,28 @@ def gather_stale_bindings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     }, collected.gaps
 
 
+def gather_reuse_settings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+    """What reuseaddr_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
+    from .._readers.backends import select_backend
+    from .restart_results import render_outlook
+    from .restarts import add_restarts
+
+    collected = add_restarts(select_backend(params["backend"]), collect_asked(params))
+    view, restarts = collected.view, collected.view.restarts
+    assert restarts is not None
+    return {
+        "ansible_facts": {
+            "reuseaddr": [
+                dict(
+                    render_listener(listener, view.locality.links),
+                    restart=render_outlook(restarts.outlooks[listener.socket], restarts.holders, view.locality.links),
+                )
+                for listener in view.listeners
+            ],
+            "binding_gaps": render_gaps(collected.gaps),
+        }
+    }, collected.gaps
+
+
 def _find_stale(collected: Collected) -> list[Listener]:
     return [listener for listener in collected.view.listeners if listener.binding.state in _NOT_FINE]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 from .._model.addresses import Network
 from .._model.gaps import Capabilities, Gap
-from .._model.listeners import Socket
+from .._model.listeners import Options, Socket
 from .._model.owners import Ownership
 
 NAMES = ("auto", "netlink", "psutil")
@@ -20,6 +20,7 @@ NAMES = ("auto", "netlink", "psutil")
 Sockets = tuple[tuple[Socket, ...], tuple[Gap, ...]]
 Networks = tuple[Network, tuple[Gap, ...]]
 Ownerships = tuple[list[Ownership], tuple[Gap, ...]]
+LiveOptions = tuple[list[Options], tuple[Gap, ...]]
 
 
 class BackendUnavailable(Exception):
@@ -37,6 +38,7 @@ class Backend(NamedTuple):
     read_merged(network): the network with `ipv4_merged`.
     read_owners(sockets, every_holder): one Ownership per socket in their order; those at the positions `every_holder`
     are looked for in every process of the host.
+    read_options(sockets, ownerships): one Options per socket in their order; None where this source has none.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Backend(NamedTuple):
     read_lookups: Callable[[Network, Collection[tuple[int, bytes]]], Networks]
     read_merged: Callable[[Network], Networks]
     read_owners: Callable[[Sequence[Socket], Collection[int]], Ownerships]
+    read_options: Optional[Callable[[Sequence[Socket], Sequence[Ownership]], LiveOptions]] = None
 
 
 def select_backend(name: str) -> Backend:

@@ -13,10 +13,10 @@ from typing import Callable, Optional, TypeVar
 from .._model.addresses import NO_NETWORK, RT_TABLE_LOCAL, Network, Route
 from .._model.gaps import Capabilities, Gap
 from .._model.listeners import Socket
-from .._model.owners import UNKNOWN_OWNERSHIP
+from .._model.owners import UNKNOWN_OWNERSHIP, Ownership
 from .._wire.netlink import MalformedMessage
 from .addresses import read_addresses, read_links
-from .backends import Backend, Networks, Ownerships, Sockets, UnreadableTable
+from .backends import Backend, LiveOptions, Networks, Ownerships, Sockets, UnreadableTable
 from .listeners import read_listeners, sort_sockets
 from .netlink_socket import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
 from .routes import read_lookups, read_merged, read_rules, read_table
@@ -145,6 +145,20 @@ def read_ownerships(sockets: Sequence[Socket], every_holder: Collection[int]) ->
     return [by_inode.get(socket.inode, UNKNOWN_OWNERSHIP) for socket in sockets], gaps
 
 
+def read_live_options(sockets: Sequence[Socket], ownerships: Sequence[Ownership]) -> LiveOptions:
+    from .socket_options import read_options
+
+    options, gaps = read_options(sockets, ownerships)
+    if any(
+        read.reason is not None and owned.service is not None and owned.service.unit.endswith(".socket")
+        for read, owned in zip(options, ownerships)
+    ):
+        from .socket_units import read_unit_options
+
+        return read_unit_options(sockets, ownerships, options, gaps)
+    return options, gaps
+
+
 NETLINK = Backend(
     name="netlink",
     capabilities=Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False),
@@ -153,4 +167,5 @@ NETLINK = Backend(
     read_lookups=add_lookups,
     read_merged=add_merged,
     read_owners=read_ownerships,
+    read_options=read_live_options,
 )

@@ -130,7 +130,7 @@ class Borrower:
 def read_options(
     sockets: Sequence[Socket], ownerships: Sequence[Ownership], calls: Optional[Calls] = None
 ) -> tuple[list[Options], tuple[Gap, ...]]:
-    """The options of each socket, in order, with one gap for each reason why some could not be read.
+    """The options of each socket, in order, with one gap for each reason why a holder did not give them.
 
     Each socket is read at most once, from the first of its holders that gives it.
     """
@@ -143,7 +143,7 @@ def read_options(
         for position in order:
             options = _read_one(borrower, sockets[position], ownerships[position], explain)
             found[position] = options
-            if options.reason is not None:
+            if options.reason is not None and ownerships[position].owners:  # else the owners have a gap of their own
                 reasons[options.reason] = reasons.get(options.reason, 0) + 1
     gaps = (
         Gap("pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason)

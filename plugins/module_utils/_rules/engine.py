@@ -14,7 +14,10 @@ from typing import Callable, NamedTuple
 
 from .._model.findings import FAIL, SEVERITIES, Finding
 from .link_down import find_links_down
+from .no_reuseaddr import find_missing_reuseaddr
 from .pending_address import find_pending_addresses
+from .restart_blocked import find_blocked_restarts
+from .shared_binding import find_shared_bindings
 from .stale_address import find_stale_addresses
 from .stale_interface import find_stale_interfaces
 from .view import View
@@ -30,6 +33,9 @@ RULES = (
     Rule("stale-interface", find_stale_interfaces),
     Rule("pending-address", find_pending_addresses),
     Rule("link-down", find_links_down),
+    Rule("no-reuseaddr", find_missing_reuseaddr),
+    Rule("restart-blocked", find_blocked_restarts),
+    Rule("shared-binding", find_shared_bindings),
 )
 
 

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from .._model.findings import NONE, UNKNOWN, Finding
 from .._model.gaps import Capabilities
 from .._model.listeners import Listener, Socket
 from .._wire.text import format_address
 from .locality import Locality
+
+if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the port
+    from .._model.restarts import Restarts
 
 
 class View(NamedTuple):
@@ -22,6 +25,7 @@ class View(NamedTuple):
     listeners: tuple[Listener, ...]
     capabilities: Capabilities
     locality: Locality  # links and addresses to ask about; empty where they could not be read
+    restarts: Optional[Restarts] = None  # None: no listener needed a closer look
 
 
 def find_unknown(rule: str, severity: str, listeners: Sequence[Listener], why: str) -> list[Finding]:

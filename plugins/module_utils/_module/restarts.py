@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What else holds the ports of listeners, who that is, and what a restart would meet there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from .._model.connections import Occupant
+from .._model.gaps import Gap
+from .._model.listeners import Listener, Socket
+from .._model.owners import Ownership
+from .._model.restarts import Outlook, Restarts
+from .._readers.backends import Backend
+from .._readers.bind_rights import read_shared_domains
+from .._readers.connections import read_occupants
+from .._rules.locality import Locality
+from .._rules.preflight import PortUse, foresee_restart, needs_port
+from .._rules.reuse import Held, infer_flags
+from .collect import Collected, read_options
+
+_MOST_SOCKETS = 200  # whose holders are looked for; beyond that, a blocker has no owner, and options are unknown
+
+
+def add_restarts(
+    backend: Backend, collected: Collected, wanted: Callable[[Listener], bool] = lambda listener: True
+) -> Collected:
+    """With the outlook of each wanted listener; only ports on which a restart depends are looked at."""
+    listeners = [found for found in collected.view.listeners if wanted(found)]
+    ports = find_ports(filter(needs_port, listeners))
+    use, gaps = read_port_use(backend, collected.view.locality, ports, collected.view.listeners)
+    outlooks = {found.socket: foresee_restart(found, use, collected.view.locality) for found in listeners}
+    holders = read_holders(backend, outlooks.values(), collected.view.listeners)
+    return Collected(
+        collected.view._replace(restarts=Restarts(outlooks, holders)),
+        tuple(dict.fromkeys(collected.gaps + gaps)),
+    )
+
+
+def read_port_use(
+    backend: Backend, locality: Locality, ports: Mapping[str, set[int]], listeners: Sequence[Listener]
+) -> tuple[PortUse, tuple[Gap, ...]]:
+    """Everything on those ports, by protocol. The options of `listeners` are known, those of other sockets are read."""
+    if backend.read_options is None:
+        reason = f"backend {backend.name} cannot see what else is on a port"
+        return PortUse({}, dict.fromkeys(ports, reason), False), ()
+    occupants, gaps = read_occupants(ports)
+    readings = {found.socket.inode: (found.options.reuseaddr, found.options.reuseport) for found in listeners}
+    others = [
+        held.occupant
+        for rows in occupants.values()
+        for held in infer_flags(rows, readings)
+        # Bound by itself, so that its options are inherited from nobody.
+        if held.occupant.inode and held.occupant.inode not in readings and not held.is_descendant
+    ][:_MOST_SOCKETS]
+    if others:
+        sockets = list(map(_as_socket, others))
+        ownerships, _owner_gaps = backend.read_owners(sockets, range(len(sockets)))
+        options, option_gaps = read_options(backend, sockets, ownerships)
+        gaps += option_gaps
+        readings.update((row.inode, (read.reuseaddr, read.reuseport)) for row, read in zip(others, options))
+    by_port: dict[tuple[str, int], list[Held]] = {}
+    for protocol, rows in occupants.items():
+        for held in infer_flags(rows, readings):
+            by_port.setdefault((protocol, held.occupant.port), []).append(held)
+    unread = {protocol: "; ".join(gap.reason for gap in gaps) for protocol in ports if protocol not in occupants}
+    has_vrf = any(link.kind == "vrf" for link in locality.links.values())
+    return PortUse(by_port, unread, has_vrf and read_shared_domains()), gaps
+
+
+def read_holders(backend: Backend, outlooks: Iterable[Outlook], listeners: Sequence[Listener]) -> dict[int, Ownership]:
+    """Who holds the blockers, by inode."""
+    known = {found.socket.inode: found.ownership for found in listeners}
+    rows = {row.inode: row for outlook in outlooks for row in outlook.blockers if row.inode}
+    wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known][:_MOST_SOCKETS]
+    if wanted:
+        ownerships, _gaps = backend.read_owners(wanted, range(len(wanted)))
+        known.update((socket.inode, ownership) for socket, ownership in zip(wanted, ownerships))
+    return {inode: known[inode] for inode in rows if inode in known}
+
+
+def find_ports(listeners: Iterable[Listener]) -> dict[str, set[int]]:
+    ports: dict[str, set[int]] = {}
+    for found in listeners:
+        ports.setdefault(found.socket.protocol, set()).add(found.socket.port)
+    return ports
+
+
+def _as_socket(row: Occupant) -> Socket:
+    """For the readers of owners and options, which look at the inode."""
+    return Socket(
+        row.protocol, row.family, row.packed, row.port, row.ifindex, row.v6only, None, None, row.uid, row.inode,
+        None, None, None,
+    )  # fmt: skip
