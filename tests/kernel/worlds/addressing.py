@@ -86,7 +86,9 @@ def draw_dadfailed(scene: Scene) -> None:
     where = "ip" if "v0b" in scene.links else "other ip"
     scene.addresses.append(placed)
     scene.steps += [
+        f"{where} link set v0b nomaster",
         f"{where} link set v0b up",
+        "ip link set v0a up",
         f"{where} {defend}",
         "sysctl net/ipv6/conf/v0a/accept_dad=1",
         "sysctl net/ipv6/conf/v0a/dad_transmits=1",

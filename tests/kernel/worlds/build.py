@@ -18,9 +18,15 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Union
 
 CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x00020000
+CLONE_NEWPID = 0x20000000
+_MS_REC_PRIVATE = 0x44000
 _PR_SET_PDEATHSIG = 1
+
+WAIT = 0.3  # seconds; duplicate address detection between two ends of a veth pair takes two milliseconds
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # The same on every host: IPv4 settings of a new namespace come from the host's own
@@ -45,7 +51,19 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _call(name: str, *arguments: int) -> None:
+def enter_own_proc() -> None:
+    """Goes on in a child that sees no process but its own, so that what walks /proc does not walk the whole host."""
+    call("unshare", CLONE_NEWNS | CLONE_NEWPID)
+    pid = os.fork()
+    if pid:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os._exit(status if status >= 0 else 128 - status)
+    die_with_parent()
+    call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
+    call("mount", b"proc", b"/proc", b"proc", 0, None)
+
+
+def call(name: str, *arguments: Union[int, bytes, None]) -> None:
     if getattr(_libc, name)(*arguments):
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
@@ -55,25 +73,25 @@ class Namespaces:
     """The world's namespace, which the process is in, and a second one for what is moved away; empty both."""
 
     def __init__(self) -> None:
-        _call("unshare", CLONE_NEWNET)
+        call("unshare", CLONE_NEWNET)
         self.other = os.open("/proc/self/ns/net", os.O_RDONLY)
-        _call("unshare", CLONE_NEWNET)
+        call("unshare", CLONE_NEWNET)
         self.own = os.open("/proc/self/ns/net", os.O_RDONLY)
 
     def close(self) -> None:
         """Leaves the world, so that the kernel can take it down."""
-        _call("unshare", CLONE_NEWNET)
+        call("unshare", CLONE_NEWNET)
         os.close(self.own)
         os.close(self.other)
 
     @contextlib.contextmanager
     def elsewhere(self) -> Iterator[None]:
         """In the second namespace; sockets stay in the one that they were opened in."""
-        _call("setns", self.other, CLONE_NEWNET)
+        call("setns", self.other, CLONE_NEWNET)
         try:
             yield
         finally:
-            _call("setns", self.own, CLONE_NEWNET)
+            call("setns", self.own, CLONE_NEWNET)
 
     def run(self, steps: Iterable[str]) -> list[str]:
         """Runs them in order; returns what `ip` and /proc/sys complained of."""
@@ -121,7 +139,7 @@ def _wait(link: str, address: str, flag: str) -> list[str]:
     from .view import IFA_F_DADFAILED, read_ipv6_addresses
 
     wanted = {"dadfailed": IFA_F_DADFAILED}[flag]
-    end = time.monotonic() + 1
+    end = time.monotonic() + WAIT
     while time.monotonic() < end:
         if any(row.address == address and row.link == link and row.flags & wanted for row in read_ipv6_addresses()):
             return []

@@ -21,6 +21,8 @@ from .sockets import IP_TRANSPARENT, Opened
 IMPATIENT = 0.003  # seconds; what the kernel delivers within the host, it delivers during the sending call
 PATIENT = 1.0
 
+_LOOPBACK = bytes(15) + b"\1"
+
 
 def deliver(
     opened: list[Opened], plainly_rebindable: dict[int, Optional[bool]], expect: dict[int, Optional[bool]]
@@ -65,8 +67,8 @@ class _Target(NamedTuple):
 def _targets(listener: Opened, up_links: list[str]) -> Iterator[_Target]:
     """Ways to reach it from inside; one that works is enough."""
     if listener.is_wildcard:
-        own = {row.address for row in view.read_ipv6_addresses()}
-        if listener.ipv4 is None and "::1" in own and not _is_disabled_on_lo():
+        # Whether there is anything to be reached at, where all of it is meant.
+        if listener.ipv4 is None and look_up(socket.AF_INET6, _LOOPBACK) == RTN_LOCAL and not _is_disabled_on_lo():
             yield _Target(socket.AF_INET6, "::1", None, False)
         if (listener.ipv4 is not None or not listener.v6only) and look_up(socket.AF_INET, b"\x7f\0\0\1") == RTN_LOCAL:
             yield _Target(socket.AF_INET, "127.0.0.1", None, False)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple, Union
 
-from .build import die_with_parent
+from .build import die_with_parent, enter_own_proc
 from .check import SHRINK_TIME, Result, check_world
 from .generate import draw_world
 from .ours import Judge
@@ -123,8 +123,9 @@ def _end(worker: _Worker) -> None:
 
 def _work(far_end: Connection, pipe: Connection, judges: Mapping[str, Judge], draw: Callable[[int], World]) -> None:
     os.setsid()
-    die_with_parent()
     far_end.close()
+    die_with_parent()
+    enter_own_proc()
     while True:
         world = draw(pipe.recv())
         pipe.send(check_world(world, judges, lambda: pipe.send(_SHRINKING)))

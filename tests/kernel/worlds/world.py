@@ -9,7 +9,7 @@ Steps are command lines, to be read by a person and run one after the other:
     ip …                  a line for `ip -batch`, after `ip -6` one for `ip -6 -batch`
     other ip …            the same in the world's second namespace
     sysctl PATH=VALUE     PATH below /proc/sys, with slashes
-    wait LINK ADDRESS dadfailed      until duplicate address detection said so, a second at most
+    wait LINK ADDRESS dadfailed      until duplicate address detection said so, for a moment at most
 
 A step that fails is passed over: what counts is what the kernel says of the result.
 """
