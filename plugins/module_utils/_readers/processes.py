@@ -89,11 +89,9 @@ class ProcessWalk:
 
     def _look(self, pid: int, directory: int) -> None:
         found = self._scan(directory, "fd")
-        if found is None:
-            # The first thread may have ended while others work on: their descriptors are then listed with them alone.
-            stat = parse_stat(_read_at(directory, "stat"))
-            if stat.state in "ZX" and not _is_dead(stat):
-                found = self._scan_threads(directory)
+        # The first thread may have ended while others work on: descriptors are then listed with those alone.
+        if found is None and _count_threads(directory) > 1:
+            found = self._scan_threads(directory)
         if not found:
             return
         name, exe, user, path = self._read_details(directory)
@@ -167,6 +165,13 @@ class ProcessWalk:
                 return parse_stat(stream.read())
         except (OSError, ProcfsError):
             return None
+
+
+def _count_threads(directory: int) -> int:
+    try:
+        return parse_stat(_read_at(directory, "stat")).threads
+    except ProcfsError:
+        return 0
 
 
 def _is_dead(stat: Stat) -> bool:

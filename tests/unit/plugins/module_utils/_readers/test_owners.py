@@ -144,6 +144,19 @@ def test_processes_below_the_group_are_not_looked_into(host: Host, touched: list
     assert touched == [50]
 
 
+def test_a_process_that_is_moved_while_the_groups_are_read(host: Host, touched: list[int]) -> None:
+    host.add_process(50, [101, 102])
+    host.add_process(51, path="/system.slice/worker.service")
+    with (host.cgroup / "system.slice/worker.service/cgroup.procs").open("a") as procs:
+        procs.write("50\n")
+    worker = host.find_id("/system.slice/worker.service")
+    found, _gaps = host.read(
+        make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH)), make_socket(inode=102, cgroup_id=worker)
+    )
+    assert (found[101].owners, found[102].owners) == ((owner(50),), (owner(50, 7),))
+    assert sorted(touched) == [50, 51]
+
+
 def test_every_process_means_one_walk_of_all(host: Host, touched: list[int]) -> None:
     host.add_process(50, [101])
     host.add_process(51, [101], path="/system.slice/worker.service", uid=12345)
@@ -325,8 +338,9 @@ def test_a_holder_that_forks_and_ends_during_the_walk(
     assert sorted(touched) == [1, 50, 60]
 
 
-def test_the_threads_of_a_dead_leader(host: Host) -> None:
-    host.add_process(50, state="Z", threads=2)
+@pytest.mark.parametrize("state", ["Z", "R"])  # R: its descriptors go a moment before it is called dead
+def test_the_threads_of_a_dead_leader(host: Host, state: str) -> None:
+    host.add_process(50, state=state, threads=2)
     (host.proc / "50/fd/0").unlink()
     for thread in ("50", "57"):
         (host.proc / f"50/task/{thread}/fd").mkdir(parents=True)
