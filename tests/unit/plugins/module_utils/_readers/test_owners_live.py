@@ -396,7 +396,8 @@ APART = """
 import os, socket, sys
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
-[row] = [row for row in select_backend("netlink").read_sockets(("tcp",))[0] if row.port == int(sys.argv[1])]
+rows = select_backend("netlink").read_sockets(("tcp",))[0]
+[row] = [row for row in rows if (row.packed, row.port) == (socket.inet_aton("127.0.0.1"), int(sys.argv[1]))]
 inside = socket.create_server(("127.0.0.1", 0))
 ours = row._replace(inode=os.fstat(inside.fileno()).st_ino)
 found, gaps = read_owners([row, ours])
