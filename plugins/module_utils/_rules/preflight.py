@@ -28,9 +28,6 @@ class PortUse(NamedTuple):
     is_shared: bool  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF
 
 
-NO_USE = PortUse({}, {}, False)
-
-
 def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Outlook:
     """If this listener were closed now and bound and listened on again with the same options, everything else on the
     port staying as it is: what would the kernel answer?
@@ -41,7 +38,7 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     socket, options = listener.socket, listener.options
     if not socket.inode:
         return _unknown("no process holds this socket that could restart")
-    anywhere = _may_be_anywhere(socket)
+    anywhere = may_be_anywhere(socket)
     obstacle = _judge_address(listener.binding, anywhere)
     if obstacle is not None:
         return obstacle
@@ -158,7 +155,8 @@ def _judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlo
     return Outlook(UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)
 
 
-def _may_be_anywhere(socket: Socket) -> Optional[bool]:
+def may_be_anywhere(socket: Socket) -> Optional[bool]:
+    """IP_FREEBIND or IP_TRANSPARENT: the address need not be there. None = it cannot be seen."""
     if socket.freebind or socket.transparent:
         return True
     return None if socket.freebind is None or socket.transparent is None else False

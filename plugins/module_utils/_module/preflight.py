@@ -1,0 +1,208 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""bind_preflight: would these binds succeed now?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any, NamedTuple, Optional
+
+from .._model.connections import BOUND
+from .._model.gaps import Gap
+from .._model.listeners import IPV4, IPV6, Listener, Socket
+from .._model.owners import Ownership
+from .._model.restarts import BLOCKED, UNKNOWN, BindWish, Outlook, Rights
+from .._readers.backends import Backend, select_backend
+from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
+from .._rules.locality import Locality
+from .._rules.policy import Selection
+from .._rules.preflight import PortUse, find_interface, foresee_bind, foresee_claim, make_claim, may_be_anywhere
+from .._wire.text import format_address
+from .arguments import InvalidOption
+from .collect import collect
+from .restart_results import render_outlook
+from .restarts import find_ports, read_holders, read_port_use
+from .results import Json, render_gaps
+
+_STAYS_OPEN = (
+    "connections of the unit that are open now stay on the port for about a minute after a stop, unless SO_REUSEADDR is"
+    " set"
+)
+
+WISH_OPTIONS: dict[str, Any] = {
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+    "interface": {"type": "str"},
+    "reuseaddr": {"type": "bool"},
+    "reuseport": {"type": "bool", "default": False},
+    "v6only": {"type": "bool", "default": False},
+    "freebind": {"type": "bool", "default": False},
+    "user": {"type": "str"},
+}
+
+
+class Answer(NamedTuple):
+    protocol: str
+    packed: bytes
+    port: int
+    interface: Optional[str]
+    outlook: Outlook
+
+
+def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+    """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
+    backend = select_backend(params["backend"])
+    if params["unit"] is not None:
+        answers, holders, locality, gaps = _ask_for_unit(backend, _complete_name(params["unit"]))
+    else:
+        answers, holders, locality, gaps = _ask_for_wishes(backend, params["wishes"])
+    results = [
+        {
+            "protocol": answer.protocol,
+            "address": format_address(answer.packed),
+            "port": answer.port,
+            "interface": answer.interface,
+            **render_outlook(answer.outlook, holders, locality.links),
+        }
+        for answer in answers
+    ]
+    return {"results": results, "gaps": render_gaps(gaps)}, gaps
+
+
+_Asked = tuple[list[Answer], dict[int, Ownership], Locality, tuple[Gap, ...]]
+
+
+def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked:
+    wishes = [parse_wish(f"wishes[{number}]", wish) for number, wish in enumerate(given)]
+    known = {user: _read_rights(user) for user in {wish["user"] for wish in given}}
+    locality, gaps = _read_locality(backend, wishes)
+    ports: dict[str, set[int]] = {}
+    for wish in wishes:
+        ports.setdefault(wish.protocol, set()).add(wish.port)
+    use, use_gaps = read_port_use(backend, locality, ports, ())
+    outlooks = [foresee_bind(wish, known[raw["user"]], use, locality) for wish, raw in zip(wishes, given)]
+    holders = read_holders(backend, outlooks, ())
+    answers = [
+        Answer(wish.protocol, wish.packed, wish.port, wish.interface, outlook)
+        for wish, outlook in zip(wishes, outlooks)
+    ]
+    return answers, holders, locality, gaps + use_gaps
+
+
+def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
+    """Raises InvalidOption."""
+    text, _percent, scope = given["address"].strip().partition("%")
+    try:
+        packed = ip_address(text).packed
+    except ValueError:
+        allowed = "an IPv4 or IPv6 address, 0.0.0.0 or ::"
+        raise InvalidOption(f"{option}.address", given["address"], allowed) from None
+    if not 1 <= given["port"] <= 65535:
+        raise InvalidOption(f"{option}.port", given["port"], "a port from 1 to 65535")
+    if scope and given["interface"] not in (None, scope):
+        raise InvalidOption(f"{option}.interface", given["interface"], "the interface of the scope id, or none")
+    return BindWish(
+        given["protocol"],
+        IPV4 if len(packed) == 4 else IPV6,
+        packed,
+        given["port"],
+        scope or given["interface"],
+        given["v6only"] and len(packed) == 16,
+        given["reuseaddr"],
+        given["reuseport"],
+        given["freebind"],
+    )
+
+
+def _read_rights(user: Optional[str]) -> Rights:
+    try:
+        return read_user_rights(user)
+    except UnknownUser:
+        raise InvalidOption("wishes[].user", user, "the name or number of a user of the host") from None
+
+
+def _read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+    network, gaps = backend.read_network()
+    locality = Locality(network)
+    probes = [
+        Socket(wish.protocol, wish.family, wish.packed, wish.port, find_interface(wish, locality), None, None, None,
+               None, 0, None, wish.freebind, False)
+        for wish in wishes
+    ]  # fmt: skip
+    wanted = locality.find_open_lookups(probes)
+    if wanted:
+        network, lookup_gaps = backend.read_lookups(network, wanted)
+        locality, gaps = Locality(network), gaps + lookup_gaps
+    if locality.needs_merged(probes):
+        network, merged_gaps = backend.read_merged(network)
+        locality, gaps = Locality(network), gaps + merged_gaps
+    return locality, gaps
+
+
+def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
+    pattern = unit.replace("[", "[[]")
+    collected = collect(backend, Selection(("tcp", "udp"), (), (), (pattern,)), all_owners=True)
+    view = collected.view
+    locality, listeners = view.locality, view.listeners
+    gaps = collected.gaps
+    if not listeners:
+        gaps += (Gap("listeners", f"what {unit} would bind", "it has no listener now; name the binds in `wishes`"),)
+        return [], {}, locality, gaps
+    rights = read_unit_rights(unit)
+    use, use_gaps = read_port_use(backend, locality, find_ports(listeners), listeners)
+    closing = {found.socket.inode for found in listeners if found.socket.inode}
+    outlooks = [_foresee(found, rights, use, locality, closing) for found in listeners]
+    holders = read_holders(backend, outlooks, listeners)
+    quiet = _find_quiet(outlooks, holders, unit)
+    if quiet:
+        outlooks = [_foresee(found, rights, use, locality, closing | quiet) for found in listeners]
+    answers = [
+        Answer(
+            found.socket.protocol, found.socket.packed, found.socket.port, _find_name(found, locality),
+            _explain_own(outlook, holders, unit),
+        )
+        for found, outlook in zip(listeners, outlooks)
+    ]  # fmt: skip
+    return answers, holders, locality, gaps + use_gaps
+
+
+def _foresee(listener: Listener, rights: Rights, use: PortUse, locality: Locality, closing: set[int]) -> Outlook:
+    claim = make_claim(listener)
+    if claim is None:
+        return Outlook(UNKNOWN, None, (), None, "this backend does not tell enough of the socket")
+    return foresee_claim(claim, listener.binding, may_be_anywhere(listener.socket), rights, use, locality, closing)
+
+
+def _find_quiet(outlooks: Sequence[Outlook], holders: dict[int, Ownership], unit: str) -> set[int]:
+    """Sockets of the unit itself that are merely bound: they go with it, and leave nothing behind."""
+    return {
+        row.inode
+        for outlook in outlooks
+        for row in outlook.blockers
+        if row.state == BOUND and _is_of(holders.get(row.inode), unit)
+    }
+
+
+def _explain_own(outlook: Outlook, holders: dict[int, Ownership], unit: str) -> Outlook:
+    own = any(row.inode and _is_of(holders.get(row.inode), unit) for row in outlook.blockers)
+    return outlook._replace(reason=_STAYS_OPEN) if own and outlook.verdict == BLOCKED else outlook
+
+
+def _is_of(ownership: Optional[Ownership], unit: str) -> bool:
+    return ownership is not None and ownership.service is not None and ownership.service.unit == unit
+
+
+def _find_name(listener: Listener, locality: Locality) -> Optional[str]:
+    link = locality.links.get(listener.socket.ifindex or 0)
+    return link.name if link is not None else None
+
+
+def _complete_name(unit: str) -> str:
+    name = unit.strip()
+    if not name or "/" in name or "*" in name or "?" in name:
+        raise InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
+    return name if "." in name else f"{name}.service"
