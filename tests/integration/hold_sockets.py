@@ -27,7 +27,7 @@ BY_FAMILY = {
     "freebind": {False: (socket.IPPROTO_IP, IP_FREEBIND), True: (socket.IPPROTO_IPV6, IPV6_FREEBIND)},
     "transparent": {False: (socket.IPPROTO_IP, IP_TRANSPARENT), True: (socket.IPPROTO_IPV6, IPV6_TRANSPARENT)},
 }
-PLAIN = {"reuseaddr": socket.SO_REUSEADDR, "reuseport": socket.SO_REUSEPORT, "broadcast": socket.SO_BROADCAST}
+PLAIN = {"reuseport": socket.SO_REUSEPORT}
 
 
 def open_socket(wish: dict[str, Any]) -> socket.socket:
@@ -43,6 +43,8 @@ def open_socket(wish: dict[str, Any]) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, PLAIN[option], 1)
         elif option in BY_FAMILY:
             opened.setsockopt(*BY_FAMILY[option][is_ipv6], 1)
+    if wish["protocol"] == "tcp" and "no reuseaddr" not in wish["options"]:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if wish["device"]:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, wish["device"].encode())
     scope = socket.if_nametoindex(wish["scope"]) if wish["scope"] else 0

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("wildcard", "tcp", "0.0.0.0", 1001, "wildcard", True, True, ("reuseaddr",)),
+    Kind("wildcard", "tcp", "0.0.0.0", 1001, "wildcard", True, True, ("no reuseaddr",)),
     Kind("wildcard, dual", "tcp", "::", 1002, "wildcard", True, True),
     Kind("wildcard, IPv6 alone", "tcp", "::", 1003, "wildcard", True, True, ("v6only",)),
     Kind("wildcard, pinned", "tcp", "0.0.0.0", 1004, "wildcard", True, True, device="lan0"),
