@@ -190,12 +190,13 @@ results:
           type: int
           sample: 43
         owners:
-          description: The processes that hold it, as in RV(infracheck.bindings.listener_info#module:listeners).
+          description:
+            - The processes that hold it, as in RV(infracheck.bindings.listener_info#module:listeners[].owners).
           type: list
           elements: dict
           sample: []
         service:
-          description: Its unit or container, as in RV(infracheck.bindings.listener_info#module:listeners).
+          description: Its unit or container, as in RV(infracheck.bindings.listener_info#module:listeners[].service).
           type: dict
           sample: null
     clear_in_seconds:

@@ -62,18 +62,104 @@ ansible_facts:
   type: dict
   contains:
     reuseaddr:
-      description:
-        - The listeners, in the form of RV(infracheck.bindings.listener_info#module:listeners), each with C(restart).
-        - "C(restart.verdict): V(ok), V(blocked) (the port is in use), V(unavailable) (the address cannot be bound) or
-          V(unknown)."
-        - "C(restart.errno): what the kernel would answer, by name; null for V(ok) and V(unknown)."
-        - "C(restart.blockers): what is in the way. Entries that differ only in the peer are one, with a C(count), the
-          first five C(peers), and who holds them. For V(unknown) it is what may be in the way."
-        - "C(restart.clear_in_seconds): when the last blocker is gone by itself; null unless all of them have a timer."
-        - "C(restart.reason): why, for a person."
+      description: Every listener, with C(restart) beside what M(infracheck.bindings.listener_info) returns.
       returned: always
       type: list
       elements: dict
+      contains:
+        protocol:
+          description: Protocol.
+          type: str
+          sample: tcp
+        family:
+          description: V(ipv4) or V(ipv6).
+          type: str
+          sample: ipv4
+        address:
+          description: Bind address.
+          type: str
+          sample: 192.0.2.5
+        port:
+          description: Port.
+          type: int
+          sample: 443
+        interface:
+          description: Interface that the socket is pinned to.
+          type: str
+          sample: null
+        ifindex:
+          description: Its index.
+          type: int
+          sample: null
+        netns:
+          description: Null; the network namespace of the run.
+          type: dict
+          sample: null
+        v6only:
+          description: Whether an IPv6 socket leaves IPv4 alone.
+          type: bool
+          sample: null
+        backlog:
+          description: Limit of the accept queue.
+          type: int
+          sample: 511
+        queued:
+          description: Connections that wait to be accepted.
+          type: int
+          sample: 0
+        uid:
+          description: User id of the socket, which SO_REUSEPORT compares.
+          type: int
+          sample: 0
+        inode:
+          description: Number of the socket.
+          type: int
+          sample: 30211
+        owners:
+          description: As RV(infracheck.bindings.listener_info#module:listeners[].owners).
+          type: list
+          elements: dict
+        owner_status:
+          description: As RV(infracheck.bindings.listener_info#module:listeners[].owner_status).
+          type: str
+          sample: found
+        service:
+          description: As RV(infracheck.bindings.listener_info#module:listeners[].service).
+          type: dict
+        options:
+          description: As RV(infracheck.bindings.listener_info#module:listeners[].options). They are read from the live socket.
+          type: dict
+        binding:
+          description: As RV(infracheck.bindings.listener_info#module:listeners[].binding).
+          type: dict
+        restart:
+          description:
+            - What the kernel would answer to a restart now.
+          type: dict
+          contains:
+            verdict:
+              description:
+                - V(ok), V(blocked) (the port is in use), V(unavailable) (the address cannot be bound) or V(unknown).
+              type: str
+              sample: blocked
+            errno:
+              description: What the kernel would answer, by name; null for V(ok) and V(unknown).
+              type: str
+              sample: EADDRINUSE
+            blockers:
+              description:
+                - What is in the way; for V(unknown), what may be. As
+                  RV(infracheck.bindings.bind_preflight#module:results[].blockers).
+              type: list
+              elements: dict
+            clear_in_seconds:
+              description: When the last blocker is gone by itself; null unless every blocker has a timer.
+              type: int
+              sample: 43
+            reason:
+              description: Why, for a person; null for V(ok).
+              type: str
+              sample: the port is kept busy by what `blockers` lists
     binding_gaps:
       description:
         - What could not be read, and why, in the form of RV(infracheck.bindings.listener_info#module:gaps).

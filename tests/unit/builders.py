@@ -23,7 +23,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Route,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Binding, Listener, Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import (
+    Binding,
+    Listener,
+    Options,
+    Socket,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
     FOUND,
     Owner,
@@ -33,6 +38,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners 
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend
 
 UP = IFF_UP | IFF_RUNNING | IFF_LOWER_UP
+REUSES = Options(reuseaddr=True, reuseport=False, keepalive=False, defer_accept=0)
 SEES_ALL = Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False)
 
 
@@ -142,10 +148,11 @@ def make_listener(
     state: str = "valid",
     reason: str = "a reason",
     ownership: Optional[Ownership] = None,
+    options: Options = REUSES,
     **fields: Any,
 ) -> Listener:
     binding = Binding(state, None, None, reason)
-    return Listener(make_socket(address, port, **fields), binding, ownership or make_ownership())
+    return Listener(make_socket(address, port, **fields), binding, ownership or make_ownership(), options)
 
 
 def make_backend(
@@ -185,4 +192,9 @@ def make_backend(
         calls.append(("merged",))
         return network._replace(ipv4_merged=False), ()
 
-    return Backend("netlink", capabilities, read_sockets, read_network, read_lookups, read_merged, read_owners)
+    def read_options(sockets: Sequence[Socket], _ownerships: Sequence[Ownership]) -> Any:
+        return [REUSES] * len(sockets), ()
+
+    return Backend(
+        "netlink", capabilities, read_sockets, read_network, read_lookups, read_merged, read_owners, read_options
+    )

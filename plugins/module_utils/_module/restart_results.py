@@ -18,14 +18,10 @@ from .results import Json
 
 def render_outlook(outlook: Outlook, holders: Mapping[int, Ownership], links: Mapping[int, Link]) -> Json:
     """`holders` by inode, `links` by ifindex."""
-    blockers = list_blockers(group_blockers(outlook.blockers, holders))
-    for blocker in blockers:
-        link = links.get(blocker["ifindex"] or 0)
-        blocker["interface"] = link.name if link is not None else None
     return {
         "verdict": outlook.verdict,
         "errno": outlook.errno,
-        "blockers": blockers,
+        "blockers": list_blockers(group_blockers(outlook.blockers, holders), links),
         "clear_in_seconds": outlook.clear_in_seconds,
         "reason": outlook.reason or _compose_reason(outlook),
     }

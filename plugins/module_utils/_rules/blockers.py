@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from .._model.addresses import Link
 from .._model.connections import BOUND, LISTENING, Occupant
 from .._model.owners import Ownership
 from .._model.restarts import Blockers
@@ -69,13 +70,14 @@ def name_holder(ownership: Optional[Ownership]) -> str:
     return ", ".join(sorted({owner.name for owner in ownership.owners}))
 
 
-def list_blockers(groups: Iterable[Blockers]) -> list[dict[str, Any]]:
-    """As JSON values (docs/schemas/blocker.json)."""
+def list_blockers(groups: Iterable[Blockers], links: Mapping[int, Link]) -> list[dict[str, Any]]:
+    """As JSON values (docs/schemas/blocker.json); `links` by ifindex."""
     return [
         {
             "state": group.state,
             "address": format_address(group.packed),
             "port": group.port,
+            "interface": links[group.ifindex].name if group.ifindex in links else None,
             "ifindex": group.ifindex or None,
             "count": group.sockets,
             "peers": [{"address": format_address(packed), "port": port} for packed, port in group.peers],

@@ -23,6 +23,7 @@ def find_blocked_restarts(view: View) -> Iterator[Finding]:
     hidden: dict[str, list[Listener]] = {}
     if view.restarts is None:
         return
+    links = view.locality.links
     outlooks, holders = view.restarts.outlooks, view.restarts.holders
     for listener in view.listeners:
         outlook = outlooks.get(listener.socket)
@@ -45,7 +46,7 @@ def find_blocked_restarts(view: View) -> Iterator[Finding]:
             listener=listener,
             remedy=MANUAL if seconds is None else WAIT,
             remedy_reason=_explain(seconds),
-            evidence={"errno": outlook.errno, "clear_in_seconds": seconds, "blockers": list_blockers(groups)},
+            evidence={"errno": outlook.errno, "clear_in_seconds": seconds, "blockers": list_blockers(groups, links)},
         )
     for reason, listeners in hidden.items():
         yield from find_unknown(SLUG, WARNING, listeners, f"whether a restart would succeed is not known: {reason}")
