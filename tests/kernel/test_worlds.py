@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 
 import pytest
@@ -22,11 +23,18 @@ ENOUGH_FOR_VARIETY = 1000
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making network namespaces needs root")
 
 
-def test_worlds() -> None:
+def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:
+    sides = judges()
+    assert list(sides) == ["netlink", "psutil"]
+    start = time.monotonic()
     counts: Counter[str] = Counter()
     wrong = []
-    for result in Pool(judges()).play(range(SEED, SEED + WORLDS)):
+    for result in Pool(sides).play(range(SEED, SEED + WORLDS)):
         counts += result.counts
+        if counts["worlds"] % 1000 == 0 or result.wrong:
+            with capsys.disabled():
+                print(f"\n{counts['worlds']} of {WORLDS} worlds, {counts['listeners']} listeners,", end=" ")
+                print(f"{len(wrong) + bool(result.wrong)} worlds wrong, {time.monotonic() - start:.0f} s", flush=True)
         if result.wrong:
             wrong.append(result)
             if len(wrong) == TOLD:

@@ -33,7 +33,7 @@ class Result(NamedTuple):
         if self.smallest is not None:
             lines += ["The smallest world that shows it:", str(self.smallest)]
             lines += [
-                "To run it again: tests/kernel/run_worlds.py --world - with this as input:",
+                "To run it again: python tests/kernel/run_worlds.py --world - with this as input:",
                 self.smallest.to_json(),
             ]
         return "\n".join(lines)
