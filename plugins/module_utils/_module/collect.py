@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .._model.addresses import Prefix
 from .._model.gaps import Gap
 from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, Binding, Listener, Options, Socket
-from .._model.owners import Ownership
+from .._model.owners import KERNEL, Ownership
 from .._readers.backends import Backend, LiveOptions, select_backend
 from .._rules.locality import Locality
 from .._rules.policy import Selection, make_socket_filter, select_units
@@ -69,7 +69,11 @@ def collect(
         every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in DOUBTFUL]
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
     options, option_gaps = read_options(backend, sample.sockets, ownerships)
-    judged = [Listener(*found) for found in zip(sample.sockets, sample.bindings, ownerships, options)]
+    # A socket without a holder is the kernel's own, or one that closed while its holder was looked for.
+    unheld = [socket for socket, found in zip(sample.sockets, ownerships) if found.status == KERNEL and socket.inode]
+    vanished = find_vanished(backend, selection, unheld)
+    found_out = zip(sample.sockets, sample.bindings, ownerships, options)
+    judged = [Listener(*found) for found in found_out if found[0].sort_key not in vanished]
     listeners, undecided = select_units(judged, selection.units, backend.capabilities.services)
     gaps = list(dict.fromkeys(sample.gaps + owner_gaps + option_gaps))
     if undecided:
@@ -109,15 +113,16 @@ def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefi
 
 
 def drop_vanished(backend: Backend, selection: Selection, sample: Sample) -> Sample:
-    """Read the doubtful ones once more: a socket that closed before the addresses were read proves nothing."""
-    if not any(binding.state in DOUBTFUL for binding in sample.bindings):
-        return sample
+    """Without the doubtful ones that closed before the addresses were read: they prove nothing."""
+    pairs = list(zip(sample.sockets, sample.bindings))
+    vanished = find_vanished(backend, selection, [socket for socket, binding in pairs if binding.state in DOUBTFUL])
+    kept = [pair for pair in pairs if pair[0].sort_key not in vanished]
+    return sample._replace(sockets=tuple(pair[0] for pair in kept), bindings=[pair[1] for pair in kept])
+
+
+def find_vanished(backend: Backend, selection: Selection, sockets: Sequence[Socket]) -> set[tuple[object, ...]]:
+    """The keys of those that a new look does not show any more; there is none where nothing is in question."""
+    if not sockets:
+        return set()
     present = {socket.sort_key for socket in backend.read_sockets(selection.protocols)[0]}
-    kept = [
-        (socket, binding)
-        for socket, binding in zip(sample.sockets, sample.bindings)
-        if binding.state not in DOUBTFUL or socket.sort_key in present
-    ]
-    return sample._replace(
-        sockets=tuple(socket for socket, _binding in kept), bindings=[binding for _socket, binding in kept]
-    )
+    return {socket.sort_key for socket in sockets if socket.sort_key not in present}

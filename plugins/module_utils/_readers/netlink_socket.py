@@ -126,7 +126,7 @@ class NetlinkSocket:
         passed over.
         """
         try:
-            size, _ancillary, flags, _sender = self._channel.recvmsg_into([self._buffer])
+            size, _ancillary, flags, sender = self._channel.recvmsg_into([self._buffer])
         except socket.timeout as error:  # an alias of TimeoutError only from Python 3.10 on
             raise NetlinkError(f"the kernel did not answer for {_SILENCE:.0f} seconds", errno.ETIMEDOUT) from error
         except OSError as error:
@@ -137,6 +137,8 @@ class NetlinkSocket:
             )
         if size == 0:
             raise NetlinkError("the netlink socket was closed in the middle of an answer")
+        if sender[0] != 0:  # port 0 is the kernel; anybody else with CAP_NET_ADMIN may write to this socket too
+            return []
         return [
             message for message in parse_messages(bytes(memoryview(self._buffer)[:size])) if message.seq == self._seq
         ]

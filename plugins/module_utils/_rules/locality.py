@@ -117,7 +117,10 @@ class Locality:
         key = (socket.packed, socket.ifindex, socket.protocol, socket.freebind, socket.transparent)
         binding = self._known.get(key)
         if binding is None:
-            binding = self._known[key] = self._judge(socket)
+            binding = self._judge(socket)
+            if socket.ifindex is None:  # an unseen pin to a dead interface would take back what the address promises
+                binding = binding._replace(reachable=binding.reachable and None, rebindable=binding.rebindable and None)
+            self._known[key] = binding
         return binding
 
     def find_open_lookups(self, sockets: Iterable[Socket]) -> set[tuple[int, bytes]]:
@@ -157,6 +160,11 @@ class Locality:
 
     def addresses_of(self, packed: bytes) -> list[Address]:
         return self._addresses.get(unmap(packed), [])
+
+    def addresses_on(self, name: str) -> list[Address]:
+        """The addresses of the link with that name."""
+        indexes = {link.ifindex for link in self.links.values() if link.name == name}
+        return [address for address in self._network.addresses or () if address.ifindex in indexes]
 
     # -- the verdict
 

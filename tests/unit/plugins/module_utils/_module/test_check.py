@@ -70,6 +70,13 @@ def test_a_socket_that_was_replaced_meanwhile_is_not_the_one_that_was_seen():
     assert collected.view.listeners == ()
 
 
+@pytest.mark.parametrize(("rows", "ports"), [([make_socket(port=1)], [1]), ([], [])])
+def test_a_socket_that_closed_while_its_holder_was_looked_for_is_not_called_the_kernels(rows, ports):
+    kernel = {1: Ownership((), "kernel", None)}
+    collected = collect(make_backend([([make_socket(port=1)], PRESENT), (rows, PRESENT)], kernel))
+    assert [listener.socket.port for listener in collected.view.listeners] == ports
+
+
 def test_a_stale_listener_fails_the_check_and_reads_well():
     result, gaps = run(([make_socket()], GONE))
     assert result["failed"]
