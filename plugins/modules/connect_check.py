@@ -318,6 +318,7 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -35,6 +36,7 @@ def run_module(module: Module, answer: Callable[[dict[str, Any]], tuple[Json, Se
     except (InvalidOption, BackendUnavailable, UnreadableTable) as error:
         module.fail_json(msg=str(error))
         return
+    gc.freeze()  # on its way out Python looks through all objects for cycles, which takes longer than most readings
     for gap in gaps:  # whoever reads only the screen is told as well that not everything was seen
         module.warn(f"not everything could be read: {gap.subject} ({gap.source}): {gap.reason}")
     if result.pop("failed", False):
