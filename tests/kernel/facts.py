@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plain questions to the kernel, in a namespace of their own: what test_facts is written with.
+"""Plain questions to the kernel, in a namespace of their own: what the tests of facts are written with.
 
 None of the code under test takes part.
 """
@@ -19,11 +19,23 @@ import time
 import traceback
 from typing import Callable, Optional, Union
 
+from .worlds import route_lookup
 from .worlds.build import PRELUDE, Namespaces
-from .worlds.route_lookup import look_up
 from .worlds.sockets import IP_FREEBIND, IP_TRANSPARENT, SO_BINDTOIFINDEX
 
 LIMIT = 60  # seconds for one fact
+
+LO = "ip link set lo up"
+VETH = (
+    LO,
+    "ip link add v0a type veth peer name v0b",
+    "ip link set v0a up",
+    "ip link set v0b up",
+)
+FREEBIND = (IP_FREEBIND,)
+TRANSPARENT = (IP_TRANSPARENT,)
+RTN_UNICAST, RTN_LOCAL = 1, 2
+TCP_ESTABLISHED = 1
 
 _processes = multiprocessing.get_context("fork")
 
@@ -145,8 +157,14 @@ def comes_true(condition: Callable[[], bool]) -> bool:
 def route_type(address: str) -> int:
     """RTN_* of the kernel's route lookup, 0 for none."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return look_up(family, socket.inet_pton(family, address))
+    return route_lookup.look_up(family, socket.inet_pton(family, address))
 
 
-FREEBIND = (IP_FREEBIND,)
-TRANSPARENT = (IP_TRANSPARENT,)
+def settle(address: str) -> None:
+    """The route of an IPv6 address comes from a work queue (addrconf_dad_work)."""
+    assert comes_true(lambda: route_type(address) == RTN_LOCAL)
+
+
+def read_tcp_state(connection: socket.socket) -> int:
+    """tcpi_state, the first byte of struct tcp_info."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]

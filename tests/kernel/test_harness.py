@@ -80,7 +80,6 @@ def judge_for_ever() -> Answers:
 
 def judge_and_die() -> Answers:
     os._exit(3)
-    return []
 
 
 def test_right_judge() -> None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 
 import pytest
+from ansible_collections.infracheck.bindings.tests.kernel.worlds.check import Result
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.ours import judges
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.run import Pool
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.variety import REQUIRED
@@ -28,7 +29,7 @@ def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(sides) == ["netlink", "psutil"]
     start = time.monotonic()
     counts: Counter[str] = Counter()
-    wrong = []
+    wrong: list[Result] = []
     for result in Pool(sides).play(range(SEED, SEED + WORLDS)):
         counts += result.counts
         if counts["worlds"] % 1000 == 0 or result.wrong:

@@ -31,7 +31,7 @@ def draw_mutations(scene: Scene) -> tuple[str, ...]:
     """Steps to follow. Draws that extend the scene put their steps there, and are taken from there."""
     first = len(scene.steps)
     draws = list(_DRAWS)
-    for _ in range(scene.random.choice((0, 1, 1, 2, 2, 3, 4, 6))):
+    for _draw in range(scene.random.choice((0, 1, 1, 2, 2, 3, 4, 6))):
         draw = scene.random.choices(draws, [_DRAWS[draw] for draw in draws])[0]
         draw(scene)
     steps = tuple(scene.steps[first:])

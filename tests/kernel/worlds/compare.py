@@ -60,10 +60,10 @@ def expected_state(listener: Opened, answer: Answer, reachable: Optional[bool]) 
 
 def _compare_listing(opened: list[Opened], ours: Answers) -> Iterator[Disagreement]:
     there = {listener.inode: listener for listener in opened}
-    listed = {socket.inode for socket, _ in ours}
+    listed = {socket.inode for socket, _binding in ours}
     for inode in there.keys() - listed:
         yield Disagreement(str(there[inode].spec), "listing", "nothing", "it is there")
-    for socket, _ in ours:
+    for socket, _binding in ours:
         if socket.inode not in there and socket.port != VXLAN_PORT:
             yield Disagreement(None, "listing", repr(socket), "nothing")
 

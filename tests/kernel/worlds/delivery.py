@@ -130,7 +130,7 @@ def _collect(pending: dict[int, tuple[Opened, set[object]]], expect: dict[int, O
         left = start + patience - time.monotonic()
         if not waiting or left <= 0:
             break
-        for fd, _ in poll.poll(left * 1000):
+        for fd, _event in poll.poll(left * 1000):
             port = by_fd[fd]
             if _receive(*pending[port]):
                 arrived[port] = True
@@ -163,5 +163,5 @@ def _would_deliver(listener: Opened, is_in_table_local: bool) -> Optional[bool]:
     family, packed = (socket.AF_INET6, listener.packed) if listener.ipv4 is None else (socket.AF_INET, listener.ipv4)
     kind = look_up(family, packed)
     if kind == RTN_LOCAL and listener.is_tcp and listener.ipv4 is not None and not is_in_table_local:
-        return None  # whether the handshake comes about is more than a route lookup (see test_facts)
+        return None  # whether the handshake comes about is more than a route lookup (see test_facts_ipv4)
     return kind == RTN_LOCAL or (kind in (RTN_BROADCAST, RTN_ANYCAST) and not listener.is_tcp)

@@ -65,7 +65,7 @@ def play(world: World, judges: Mapping[str, Judge]) -> Outcome:
 def _look_while_quiet(opened: list[Opened], judges: Mapping[str, Judge]) -> Optional[_Look]:
     """Links settle in the background: a look counts when nothing was announced from its beginning to its end."""
     with contextlib.closing(view.Quiet()) as quiet:
-        for _ in range(LOOKS):
+        for _look in range(LOOKS):
             time.sleep(0.001)
             quiet.heard()
             queues = {listener.spec.port: listener.queue() for listener in opened if listener.is_tcp}
@@ -90,6 +90,6 @@ def _count_unknown(look: _Look) -> Counter[str]:
     return Counter(
         f"{name} said unknown"
         for name, answers in look.ours.items()
-        for _, binding in answers
+        for _socket, binding in answers
         if binding.state == UNKNOWN
     )

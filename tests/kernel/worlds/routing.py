@@ -77,5 +77,5 @@ def draw_rule(scene: Scene) -> None:
         ([f"ip {family}rule del pref 0"], 1),
         ([f"ip {family}rule add pref 50 to {to} {act}", f"ip {family}rule del pref 50"], 1),
     )
-    steps = scene.random.choices([draw for draw, _ in draws], [weight for _, weight in draws])[0]
+    steps = scene.random.choices([draw for draw, _weight in draws], [weight for _draw, weight in draws])[0]
     scene.steps += steps

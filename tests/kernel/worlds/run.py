@@ -58,7 +58,7 @@ class Pool:
         todo = iter(seeds)
         busy: list[_Worker] = []
         try:
-            for _, seed in zip(range(self._workers), todo):
+            for _worker, seed in zip(range(self._workers), todo):
                 busy.append(self._start(seed))
             while busy:
                 waited = min(worker.deadline for worker in busy) - time.monotonic()

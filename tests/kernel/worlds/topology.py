@@ -18,11 +18,11 @@ def draw_topology(scene: Scene) -> None:
     if not scene.chance(4):
         scene.steps.append("ip link set lo up")
     _draw_links(scene)
-    for _ in range(scene.random.randint(2, 9)):
+    for _draw in range(scene.random.randint(2, 9)):
         draw_address(scene)
     if scene.chance(12):
         draw_dadfailed(scene)
-    for _ in range(scene.random.choice((0, 0, 1, 1, 2, 4))):
+    for _draw in range(scene.random.choice((0, 0, 1, 1, 2, 4))):
         draw_route(scene)
     if scene.chance(15):
         draw_rule(scene)

@@ -39,7 +39,7 @@ def read_ipv6_addresses() -> list[Ipv6Address]:
     rows = []
     with open("/proc/net/if_inet6", encoding="ascii") as file:
         for line in file:
-            packed, ifindex, _, scope, flags, link = line.split()
+            packed, ifindex, _prefixlen, scope, flags, link = line.split()
             address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed))
             rows.append(Ipv6Address(address, int(ifindex, 16), int(scope, 16), int(flags, 16), link))
     return rows
@@ -57,7 +57,7 @@ def read_up_links() -> list[str]:
     """Links that are administratively up."""
     names = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        for _, name in socket.if_nameindex():
+        for _index, name in socket.if_nameindex():
             # struct ifreq: the name, then ifr_flags (netdevice(7)). /sys/class/net shows the namespace that mounted it.
             with contextlib.suppress(OSError):
                 reply = fcntl.ioctl(asking, _SIOCGIFFLAGS, struct.pack("16sh14x", name.encode(), 0))
