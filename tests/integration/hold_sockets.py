@@ -61,9 +61,18 @@ def wait_for_end() -> None:
         pass
 
 
+def accept_one(listener: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection, of which this process holds the server's as well as the client's."""
+    client = socket.create_connection(listener.getsockname()[:2])
+    return client, listener.accept()[0]
+
+
 def main() -> None:
     order = json.loads(sys.stdin.readline())
     held = [(wish["kind"], open_socket(wish)) for wish in order["sockets"]]
+    connections = [
+        accept_one(opened) for wish, (_kind, opened) in zip(order["sockets"], held) if "accepted" in wish["options"]
+    ]
     if order["name"] is not None:
         # The bytes that the surrogates stand for (PEP 383); the kernel takes any but NUL, 15 of them.
         Path("/proc/self/comm").write_bytes(os.fsencode(order["name"]))
@@ -80,6 +89,9 @@ def main() -> None:
     ]
     print(json.dumps({"pids": pids, "sockets": truth}), flush=True)
     wait_for_end()
+    for ends in connections:
+        for end in ends:
+            end.close()
     if order["fork"]:
         os.waitpid(child, 0)
 

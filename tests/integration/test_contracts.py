@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,29 +14,43 @@ import pytest
 from contracts import find_violations, load_schema
 
 from .stage import NOBODY, Stage
-from .world import World
+from .world import Kind, World
 
-MODULES = {
+MODULES: dict[str, dict[str, Any]] = {
     "bind_check": {"include_listeners": True, "fail_on": "never"},
     "listener_info": {"all_owners": True},
     "stale_binding_facts": {},
+    "reuseaddr_facts": {},
     "interface_address_info": {},
 }
 
 Results = dict[tuple[str, str, int], dict[str, Any]]
 
 
+# Besides those of the world: a listener that a restart would not get back, and a port that two programs share.
+BLOCKED = Kind("blocked", "tcp", "127.0.0.1", 1301, "valid", True, True, ("no reuseaddr", "accepted"))
+SHARED = Kind("shared", "tcp", "127.0.0.1", 1302, "valid", True, True, ("reuseport",))
+
+
 @pytest.fixture(scope="module")
-def results(world: World, stage: Stage) -> Results:
+def results(stage: Stage) -> Results:
     """By module, backend and user id."""
-    return {
-        (module, backend, user): stage.run(
-            world.name, module, {"backend": backend, **options}, user=user, psutil=backend == "psutil"
-        ).result
-        for module, options in MODULES.items()
-        for backend in ("netlink", "psutil")
-        for user in (0, NOBODY)
-    }
+    if os.geteuid() != 0:
+        pytest.skip("making a network namespace takes root")
+    world = World()
+    try:
+        world.hold([BLOCKED, SHARED], name="one")
+        world.hold([SHARED], name="two")
+        return {
+            (module, backend, user): stage.run(
+                world.name, module, {"backend": backend, **options}, user=user, psutil=backend == "psutil"
+            ).result
+            for module, options in MODULES.items()
+            for backend in ("netlink", "psutil")
+            for user in (0, NOBODY)
+        }
+    finally:
+        world.close()
 
 
 @pytest.mark.parametrize("user", [0, NOBODY], ids=["root", "nobody"])
@@ -64,8 +79,8 @@ def test_the_results_show_every_state_and_every_rule(results: Results) -> None:
 
 
 def test_every_gap_is_a_warning_too(results: Results) -> None:
-    for (module, _backend, _user), result in results.items():
-        gaps = result["ansible_facts"]["binding_gaps"] if module == "stale_binding_facts" else result["gaps"]
+    for result in results.values():
+        gaps = result["ansible_facts"]["binding_gaps"] if "ansible_facts" in result else result["gaps"]
         assert len(result.get("warnings", [])) == len({str(gap) for gap in gaps})
 
 
@@ -73,6 +88,7 @@ def test_unprivileged_results_differ_in_what_only_the_process_knows(results: Res
     """The verdicts need no privilege."""
     for module in ("bind_check", "listener_info", "stale_binding_facts"):
         root, nobody = (list(find_listeners(results[module, "netlink", user])) for user in (0, NOBODY))
+        assert root
         assert [less_owners(listener) for listener in nobody] == [less_owners(listener) for listener in root]
         assert {listener["owner_status"] for listener in root} == {"found"}
         assert {listener["owner_status"] for listener in nobody} == {"denied"}
@@ -88,8 +104,9 @@ def find_listeners(value: Any) -> Iterator[dict[str, Any]]:
         if "owner_status" in value:
             yield value
         else:
-            for item in value.values():
-                yield from find_listeners(item)
+            for key, item in value.items():
+                if key != "findings":  # rules about restarts have fewer of them without rights
+                    yield from find_listeners(item)
 
 
 def less_owners(listener: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "bind_check": {"include_listeners": True, "fail_on": "never", "all_owners": True},
     "listener_info": {"all_owners": True},
     "stale_binding_facts": {"all_owners": True},
+    "reuseaddr_facts": {"all_owners": True},
     "interface_address_info": {"backend": "netlink"},
 }
 
@@ -115,4 +116,5 @@ def test_the_answer_is_not_empty(expected: dict[str, Any]) -> None:
     assert len(expected["listener_info"]["listeners"]) == len(KINDS)
     assert expected["bind_check"]["findings"]
     assert expected["stale_binding_facts"]["ansible_facts"]["stale_bindings"]
+    assert expected["reuseaddr_facts"]["ansible_facts"]["reuseaddr"]
     assert expected["interface_address_info"]["local_routes"]
