@@ -91,7 +91,7 @@ def _send(clients: contextlib.ExitStack, listener: Opened, targets: list[_Target
     """Starts a connection, or sends a datagram; returns how it can be known again on arrival."""
     tokens: set[object] = set()
     for target in targets:
-        client = clients.enter_context(socket.socket(target.family, listener.socket.type))
+        client = clients.enter_context(socket.socket(target.family, listener.listening.type))
         client.setblocking(False)
         try:
             if target.device:
@@ -120,8 +120,8 @@ def _collect(pending: dict[int, tuple[Opened, set[object]]], expect: dict[int, O
     by_fd = {}
     for port, (listener, tokens) in pending.items():
         if tokens:
-            poll.register(listener.socket, select.POLLIN)
-            by_fd[listener.socket.fileno()] = port
+            poll.register(listener.listening, select.POLLIN)
+            by_fd[listener.listening.fileno()] = port
         else:
             arrived[port] = False
     while True:
@@ -144,11 +144,11 @@ def _receive(listener: Opened, tokens: set[object]) -> bool:
     while True:
         try:
             if listener.is_tcp:
-                connection, peer = listener.socket.accept()
+                connection, peer = listener.listening.accept()
                 connection.close()
                 found |= peer[1] in tokens
             else:
-                found |= listener.socket.recv(64) in tokens
+                found |= listener.listening.recv(64) in tokens
         except BlockingIOError:
             return found
         except OSError:

@@ -58,7 +58,7 @@ def _concerns(listener: Opened, row: view.Ipv6Address) -> bool:
 def _rebindable(listener: Opened) -> Optional[bool]:
     if is_dead(listener):
         return None
-    with socket.socket(listener.family, listener.socket.type) as again:
+    with socket.socket(listener.family, listener.listening.type) as again:
         if listener.v6only is not None:
             again.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, listener.v6only)
         if listener.pin:

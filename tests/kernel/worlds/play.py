@@ -58,7 +58,7 @@ def play(world: World, judges: Mapping[str, Judge]) -> Outcome:
         )
     finally:
         for listener in opened:
-            listener.socket.close()
+            listener.listening.close()
         namespaces.close()
 
 

@@ -29,7 +29,7 @@ class Opened(NamedTuple):
     """A listener as it stands: what was asked for, and what the socket says of itself."""
 
     spec: Listener
-    socket: socket.socket
+    listening: socket.socket
     family: socket.AddressFamily
     host: str  # of getsockname, without scope
     packed: bytes
@@ -79,7 +79,7 @@ class Opened(NamedTuple):
 
     def queue(self) -> tuple[int, int]:
         """(queued, backlog) of a TCP listener: tcpi_unacked and tcpi_sacked stand for them in LISTEN (tcp_get_info)."""
-        info = self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
+        info = self.listening.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
         return struct.unpack_from("=2I", info, 24)
 
     def bind_target(self, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
@@ -157,7 +157,7 @@ def _describe(spec: Listener, listening: socket.socket) -> Opened:
     is_ipv6 = listening.family == socket.AF_INET6
     return Opened(
         spec=spec,
-        socket=listening,
+        listening=listening,
         family=socket.AddressFamily(listening.family),
         host=host,
         packed=socket.inet_pton(listening.family, host),
@@ -174,7 +174,7 @@ def _fill_queue(listener: Opened) -> None:
     """Leaves connections in the accept queue, where the address can be reached; their other ends are closed at once."""
     if not listener.is_tcp or listener.is_wildcard or listener.pin:
         return
-    for _ in range(listener.spec.queued):
+    for _client in range(listener.spec.queued):
         with socket.socket(listener.family, socket.SOCK_STREAM) as client, contextlib.suppress(OSError):
             client.settimeout(0.02)
             client.connect((listener.host, listener.spec.port))
