@@ -81,10 +81,10 @@ def foresee(claim: Claim, held: Sequence[Held], closing: Collection[int] = ()) -
     staying = [row for row in on_port if row.occupant.inode not in closing and not row.occupant.is_unaccepted]
     decide = _decide_tcp if claim.protocol == TCP else _decide_udp
     answers = [decide(variant, on_port, staying, closing) for variant in _expand(claim)]
-    blockers = tuple(row for row in staying if any(row in answer.blockers for answer in answers)) if answers else ()
     if all(answer.verdict == OK for answer in answers):
         return Outlook(OK, None, (), None, None)
-    found = tuple(sorted((row.occupant for row in blockers), key=lambda occupant: occupant.sort_key))
+    blockers = dict.fromkeys(row.occupant for answer in answers for row in answer.blockers)
+    found = tuple(sorted(blockers, key=lambda occupant: occupant.sort_key))
     if all(answer.verdict == BLOCKED for answer in answers):
         return Outlook(BLOCKED, "EADDRINUSE", found, _clear_in(found), answers[0].reason)
     reason = next((answer.reason for answer in answers if answer.verdict == UNKNOWN), HIDDEN_CLAIM)
