@@ -13,9 +13,8 @@ import json
 import socket
 import sys
 import time
-from typing import Any, Callable
+from typing import Callable
 
-import yaml
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import list_listeners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.listeners import read_listeners
@@ -28,23 +27,11 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._wire.inet_dia
     pack_listener_request,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.netlink import NLM_F_DUMP, pack_message
-from ansible_collections.infracheck.bindings.plugins.modules import bind_check
+from ansible_collections.infracheck.bindings.tests.unit.defaults import read_defaults
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _PROTOCOLS = ("tcp", "udp")
 _NLMSG_DONE = b"\3\0"
-
-
-def read_defaults() -> dict[str, Any]:
-    """The parameters of a bind_check without any, from its documentation and the fragments named there."""
-    from ansible_collections.infracheck.bindings.plugins.doc_fragments.listeners import ModuleDocFragment
-
-    texts = [bind_check.DOCUMENTATION]
-    texts += [text for name, text in vars(ModuleDocFragment).items() if name.isupper()]
-    options: dict[str, Any] = {}
-    for text in texts:
-        options.update(yaml.safe_load(text).get("options", {}))
-    return {name: option.get("default") for name, option in options.items()}
 
 
 DEFAULTS = read_defaults()

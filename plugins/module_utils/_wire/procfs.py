@@ -29,8 +29,6 @@ _ROW = (
     rb" *\d+: ([0-9A-F]{%(digits)d}):([0-9A-F]{4}) [0-9A-F]{%(digits)d}:[0-9A-F]{4} ([0-9A-F]{2})"
     rb" [0-9A-F]{8,}:([0-9A-F]{8,}) [0-9A-F]{2}:[0-9A-F]{8,} [0-9A-F]{8,} +(\d{1,20}) +-?\d+ (\d{1,20}) .*"
 )
-_ROW_IPV4 = re.compile(_ROW % {b"digits": 8})
-_ROW_IPV6 = re.compile(_ROW % {b"digits": 32})
 
 
 class ProcfsError(Exception):
@@ -146,7 +144,8 @@ def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.b
     lines = raw.split(b"\n")[:-1]
     if b"local_address" not in lines[0]:
         raise ProcfsError(source, 1, "not the heading of a socket table")
-    row = (_ROW_IPV4 if family == IPV4 else _ROW_IPV6).fullmatch
+    # Compiled only here: most runs import this file for something else and never get to a table.
+    row = re.compile(_ROW % {b"digits": 8 if family == IPV4 else 32}).fullmatch
     listening = TCP_LISTEN if protocol == TCP else TCP_CLOSE
     sockets = []
     for number, line in enumerate(lines[1:], 2):

@@ -1,0 +1,155 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run of bind_check may import on a host where all is well, and what it may bring along.
+
+Every imported source is compiled on the host on every run: about 0.2 ms per kB of code, 0.15 ms per NamedTuple and more
+than half a millisecond per frozen dataclass, beside the 190 ms of a module that does nothing. Comments and docstrings
+cost next to nothing there, so they are not counted. Whatever is sent, imported or not, is also parsed on the
+controller, once in a play: 0.5 ms per kB of code and 0.07 ms per imported name. `make bench` measures what comes of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from defaults import read_defaults
+from targets import TARGET_PYTHONS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COLLECTIONS = CHECKOUT / "collections"
+PACKAGE = "ansible_collections.infracheck.bindings.plugins.module_utils"
+FOLDER = CHECKOUT / "plugins" / "module_utils"
+
+IMPORTED_CODE = 125_000  # characters
+IMPORTED_FILES = 42
+FROZEN_DATACLASSES = 8
+SENT_CODE = 210_000
+IMPORTED_NAMES = 600
+
+# In a network namespace with two healthy listeners of its own: what is imported once bind_check has looked at them.
+LOOK = f"""
+import ctypes, json, os, socket, subprocess, sys
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+if ctypes.CDLL(None).unshare(CLONE_NEWNET | (CLONE_NEWUSER if os.geteuid() else 0)):
+    sys.exit("no network namespace can be made here")
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+listeners = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)]
+listeners[1].bind(("127.0.0.1", 0))
+before = set(sys.modules)
+sys.path.insert(0, sys.argv[1])
+from {PACKAGE}._module import compile_once, run
+from {PACKAGE}._module.check import check_bindings
+result, _gaps = check_bindings(json.loads(sys.argv[2]))
+print(json.dumps([result, sorted(set(sys.modules) - before)]))
+"""
+
+# Each with what it is for: none of that happens on a host where all is well.
+TEST_RARE = [
+    ("_readers.psutil_backend", "backend=psutil"),
+    ("_rules.portable_locality", "backend=psutil"),
+    ("_readers.proc_sockets", "a kernel without sock_diag"),
+    ("_readers.systemd", "a socket that systemd holds"),
+    ("_module.restarts", "a listener without SO_REUSEADDR"),
+    ("_rules.reuse", "a listener without SO_REUSEADDR"),
+    ("_readers.connections", "a listener without SO_REUSEADDR"),
+]
+
+
+def look(python: str) -> list[str]:
+    command = [python, "-I", "-B", "-c", LOOK, str(COLLECTIONS), json.dumps(read_defaults())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "no network namespace" in done.stderr:
+        pytest.skip("making a network namespace takes root, or user namespaces")
+    assert done.returncode == 0, done.stderr
+    result, modules = json.loads(done.stdout)
+    assert (result["summary"]["listeners"], result["findings"]) == (2, [])
+    return list(modules)
+
+
+def count_code(path: Path) -> int:
+    """Characters of a source without its comments and docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return len(ast.unparse(tree))
+
+
+def list_sources(modules: list[str]) -> list[Path]:
+    paths = [
+        FOLDER / f"{name[len(PACKAGE) + 1 :].replace('.', os.sep)}.py" for name in modules if name.startswith(PACKAGE)
+    ]
+    return [path for path in paths if path.is_file()]
+
+
+@pytest.fixture(scope="module", params=TARGET_PYTHONS)
+def imported(request: pytest.FixtureRequest) -> list[str]:
+    return look(request.param)
+
+
+def test_what_is_imported_is_small(imported: list[str]) -> None:
+    sources = list_sources(imported)
+    assert sum(map(count_code, sources)) <= IMPORTED_CODE
+    assert len(sources) <= IMPORTED_FILES
+
+
+def test_few_classes_are_expensive_to_define(imported: list[str]) -> None:
+    modules = [importlib.import_module(name) for name in imported if name.startswith(PACKAGE)]
+    classes = {item for module in modules for item in vars(module).values() if isinstance(item, type)}
+    assert sum(dataclasses.is_dataclass(item) for item in classes) <= FROZEN_DATACLASSES
+
+
+@pytest.mark.parametrize(("module", "reason"), TEST_RARE)
+def test_what_is_rarely_needed_is_not_imported(imported: list[str], module: str, reason: str) -> None:
+    assert (FOLDER / f"{module.replace('.', os.sep)}.py").is_file(), "renamed? then here as well"
+    assert f"{PACKAGE}.{module}" not in imported, f"that is for {reason}"
+
+
+def test_what_is_sent_is_small() -> None:
+    sent, names = find_sent(CHECKOUT / "plugins" / "modules" / "bind_check.py")
+    assert sum(map(count_code, sent)) <= SENT_CODE
+    assert names <= IMPORTED_NAMES
+
+
+def find_sent(module: Path) -> tuple[list[Path], int]:
+    """Our sources that Ansible packs for a module, which are those that any import statement in them names; and how
+    many names they import from each other."""
+    names, found, pending = 0, set(), [module]
+    while pending:
+        path = pending.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            folder = _find_folder(path, node) if isinstance(node, ast.ImportFrom) else None
+            if folder is not None:
+                assert isinstance(node, ast.ImportFrom)
+                names += len(node.names)
+                pending += [source for name in node.names if (source := folder / f"{name.name}.py").is_file()]
+                pending += [source] if (source := folder.with_suffix(".py")).is_file() else []
+    return sorted(found), names
+
+
+def _find_folder(path: Path, node: ast.ImportFrom) -> Path | None:
+    """Where the names of an import statement come from, as if it were a folder; None for others than our own."""
+    if node.level:
+        return path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+    if not str(node.module).startswith(PACKAGE):
+        return None
+    return FOLDER.joinpath(*str(node.module)[len(PACKAGE) + 1 :].split("."))
+
+
+def test_the_counted_sources_are_those_of_this_checkout() -> None:
+    package = importlib.import_module(f"{PACKAGE}._module.check")
+    assert package.__file__ is not None
+    assert Path(package.__file__).resolve().is_relative_to(FOLDER), sys.path
