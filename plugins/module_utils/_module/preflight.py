@@ -79,7 +79,7 @@ _Asked = tuple[list[Answer], dict[int, Ownership], Locality, tuple[Gap, ...]]
 def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked:
     wishes = [parse_wish(f"wishes[{number}]", wish) for number, wish in enumerate(given)]
     known = {user: _read_rights(user) for user in {wish["user"] for wish in given}}
-    locality, gaps = _read_locality(backend, wishes)
+    locality, gaps = read_locality(backend, wishes)
     ports: dict[str, set[int]] = {}
     for wish in wishes:
         ports.setdefault(wish.protocol, set()).add(wish.port)
@@ -125,7 +125,8 @@ def _read_rights(user: Optional[str]) -> Rights:
         raise InvalidOption("wishes[].user", user, "the name or number of a user of the host") from None
 
 
-def _read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+def read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+    """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
     network, gaps = backend.read_network()
     locality = Locality(network)
     probes = [

@@ -11,3 +11,13 @@ def read_nonlocal_bind(family: str, proc: str = "/proc") -> bool:
     """net.<family>.ip_nonlocal_bind (Documentation/networking/ip-sysctl.rst). Raises OSError."""
     with open(f"{proc}/sys/net/{family}/ip_nonlocal_bind", "rb") as file:
         return file.read().strip() not in (b"", b"0")
+
+
+def read_ephemeral_ports(proc: str = "/proc") -> range:
+    """net.ipv4.ip_local_port_range, which IPv6 uses as well: what the kernel chooses from. Empty where unreadable."""
+    try:
+        with open(f"{proc}/sys/net/ipv4/ip_local_port_range", "rb") as file:
+            first, last = map(int, file.read().split())
+    except (OSError, ValueError):
+        return range(0)
+    return range(first, last + 1)

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that decides about a restart, read for each unit that holds a stale listener."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from .._model.gaps import Gap
+from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, UDP, Listener
+from .._model.owners import Service
+from .._model.plans import Case, Check, Proof, Wish
+from .._readers.backends import Backend
+from .._readers.carrier import Carrier, read_carrier
+from .._readers.sysctls import read_ephemeral_ports
+from .._rules.view import View
+from .known_units import Known, find_own, read_known
+from .prospects import Wanted, foresee_wishes
+from .run_carrier import find_carrier, kills_run
+from .unit_programs import NOTHING, ask_program
+
+_DOUBTFUL = (STALE_ADDRESS, STALE_INTERFACE, PENDING)
+
+
+def collect_cases(
+    backend: Backend,
+    view: View,
+    stale: Sequence[Listener],
+    expected: Mapping[str, tuple[Wish, ...]],
+    checks: Mapping[str, str],
+) -> tuple[list[Case], tuple[Gap, ...]]:
+    """One case for each service that holds a stale listener, and for each listener that no service holds."""
+    if not stale:
+        return [], ()
+    services = dict.fromkeys(listener.ownership.service for listener in stale)
+    known = read_known([service for service in services if service is not None], view.listeners)
+    groups: dict[tuple[Optional[Service], int], list[Listener]] = {}
+    for listener in stale:
+        found = known.get(listener.ownership.service)
+        groups.setdefault((found.service if found else None, 0 if found else listener.socket.inode), []).append(
+            listener
+        )
+    by_service = {found.service: found for found in known.values()}
+    carrier = read_carrier()
+    ephemeral = read_ephemeral_ports()
+    cases, wanted = [], []
+    for (service, _inode), listeners in groups.items():
+        found = by_service.get(service) if service is not None else None
+        own = find_own(found, view.listeners)
+        healthy = [item for item in own if item.binding.state not in _DOUBTFUL and not _is_passing(item, ephemeral)]
+        check, proof, wishes = ask_program(found, expected, checks) if found else (None, NOTHING, ())
+        cases.append(_make_case(found, listeners, healthy, check, proof, carrier, view))
+        units = [unit for unit in (found.unit, found.companion) if unit] if found else []
+        names = tuple(unit.name for unit in units)
+        wanted.append(Wanted(wishes, service, tuple(own), names, any(unit.free_bind for unit in units)))
+    prospects, gaps = foresee_wishes(backend, wanted, view.listeners)
+    return [
+        case._replace(proof=case.proof._replace(prospects=answers)) for case, answers in zip(cases, prospects)
+    ], gaps
+
+
+def _make_case(
+    known: Optional[Known],
+    stale: Sequence[Listener],
+    healthy: Sequence[Listener],
+    check: Optional[Check],
+    proof: Proof,
+    carrier: Carrier,
+    view: View,
+) -> Case:
+    units = [unit for unit in (known.unit, known.companion) if unit] if known else []
+    return Case(
+        service=known.service if known else None,
+        unit=known.unit if known else None,
+        companion=known.companion if known else None,
+        unreadable=known.unreadable if known else None,
+        stale=tuple(stale),
+        healthy=tuple(healthy),
+        check=check,
+        proof=proof,
+        dependents=known.dependents if known else (),
+        carries_run=find_carrier(units, [*stale, *healthy], carrier, view),
+        kills_run=kills_run(units, carrier),
+        has_rights=known.manager.has_rights if known else False,
+    )
+
+
+def _is_passing(listener: Listener, ephemeral: range) -> bool:
+    """A UDP socket that a client uses for one question: the kernel chose its port, and it is no service."""
+    return listener.socket.protocol == UDP and listener.socket.port in ephemeral

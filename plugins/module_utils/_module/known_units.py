@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The units that hold stale listeners, with everything that systemd would stop or start along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Optional, Union
+
+from .._model.listeners import Listener
+from .._model.owners import Service
+from .._model.plans import Dependent
+from .._model.units import Unit
+from .._readers.units import Manager, read_units
+
+
+class Known(NamedTuple):
+    """A unit and what belongs to it, before anything is asked of its program."""
+
+    service: Service
+    unit: Optional[Unit]
+    companion: Optional[Unit]
+    unreadable: Optional[str]
+    dependents: tuple[Dependent, ...]
+    manager: Manager
+
+    @property
+    def program(self) -> Optional[Unit]:
+        """The unit whose program will listen, or serve what its socket accepts."""
+        return self.companion or self.unit
+
+
+def read_known(services: Sequence[Service], listeners: Sequence[Listener]) -> dict[Optional[Service], Known]:
+    """One `systemctl show` for all units of a manager, and one or two for what belongs to them."""
+    known: dict[Optional[Service], Known] = {}
+    managers: dict[Manager, list[Service]] = {}
+    for service in services:
+        if service.manager == "systemd" and service.scope in ("system", "user"):
+            managers.setdefault(Manager(service.uid), []).append(service)
+        else:
+            known[service] = Known(service, None, None, None, (), Manager(None))
+    for manager, concerned in managers.items():
+        units = read_units(manager, [service.unit for service in concerned])
+        others = _read_others(manager, units)
+        for service in concerned:
+            known[service] = _know(service, units[service.unit], others, listeners, manager)
+    return known
+
+
+def _know(
+    service: Service,
+    unit: Union[Unit, str],
+    others: Mapping[str, Union[Unit, str]],
+    listeners: Sequence[Listener],
+    manager: Manager,
+) -> Known:
+    """A service that its .socket hands the listeners to is that socket's: started alone, it would not get them again.
+
+    That holds as well where the service alone still has one: systemd drops it on a reload that changed ListenStream=.
+    """
+    if isinstance(unit, str):
+        return Known(service, None, None, unit, (), manager)
+    sockets = [found for found in map(others.get, unit.triggered_by) if isinstance(found, Unit)]
+    sockets = [found for found in sockets if found.name.endswith(".socket") and found.is_active and found.listens]
+    if len(sockets) > 1:
+        names = ", ".join(socket.name for socket in sockets)
+        return Known(service, None, None, f"it gets its listeners from several units: {names}", (), manager)
+    if sockets:
+        service, unit = service._replace(unit=sockets[0].name), sockets[0]
+    companion = _find_companion(unit, others)
+    return Known(service, unit, companion, None, _find_dependents(service, unit, companion, others, listeners), manager)
+
+
+def _read_others(manager: Manager, units: Mapping[str, Union[Unit, str]]) -> dict[str, Union[Unit, str]]:
+    """Those units, what belongs to them, and (of a socket found in that way) what belongs to that."""
+    known = dict(units)
+    for _round in range(2):
+        related = {
+            name
+            for unit in known.values()
+            if isinstance(unit, Unit)
+            for name in (*unit.triggers, *unit.triggered_by, *unit.restarted_along)
+            if name.endswith((".service", ".socket"))
+        }
+        fresh = sorted(related - set(known))
+        if fresh:
+            known.update(read_units(manager, fresh))
+    return known
+
+
+def _find_companion(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> Optional[Unit]:
+    """The service of a .socket; one with Accept=yes has an instance per connection, which a restart leaves alone."""
+    if not unit.name.endswith(".socket") or unit.accept:
+        return None
+    return next((found for found in map(others.get, unit.triggers) if isinstance(found, Unit)), None)
+
+
+def _find_dependents(
+    service: Service,
+    unit: Unit,
+    companion: Optional[Unit],
+    others: Mapping[str, Union[Unit, str]],
+    listeners: Sequence[Listener],
+) -> tuple[Dependent, ...]:
+    own = {unit.name, companion.name if companion else ""}
+    dependents = []
+    for name in unit.restarted_along:
+        other = others.get(name)
+        if isinstance(other, Unit) and other.is_active and name not in own:
+            holder = service._replace(unit=name)
+            count = sum(listener.ownership.service == holder for listener in listeners)
+            dependents.append(Dependent(name, count))
+    return tuple(dependents)
+
+
+def find_own(known: Optional[Known], listeners: Sequence[Listener]) -> list[Listener]:
+    """What the unit holds, and the service that is stopped with it."""
+    if known is None:
+        return []
+    services = [known.service]
+    if known.companion is not None:
+        services.append(known.service._replace(unit=known.companion.name))
+    return [listener for listener in listeners if listener.ownership.service in services]

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of rebind_plan as records. Every error names the option, the value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._model.plans import Settings, Wish
+from .._rules.rebind_outcome import Before, Place
+from .._wire.server_config import ServerConfigError, parse_endpoint
+from .arguments import InvalidOption, parse_globs
+
+_LONGEST_WAIT = 3600  # seconds
+_WISH = "ADDRESS:PORT, [IPV6]:PORT, either with /udp, or a dictionary of address, port, protocol and interface"
+_WISH_KEYS = {"address", "port", "protocol", "interface"}
+
+
+def parse_settings(params: Mapping[str, Any]) -> Settings:
+    """Raises InvalidOption."""
+    for option, least, most in (("max_wait", 0, _LONGEST_WAIT), ("max_units", 0, 10000)):
+        if not least <= params[option] <= most:
+            raise InvalidOption(option, params[option], f"a number from {least} to {most}")
+    for option in ("actions", "never_restart", "checks"):
+        for unit, value in params[option].items():
+            if not isinstance(value, str) or (option != "checks" and not value.strip()):
+                raise InvalidOption(f"{option}[{unit}]", value, "text")
+    return Settings(
+        actions={unit: value.strip() for unit, value in params["actions"].items()},
+        unproven=params["unproven"] == "restart",
+        containers=params["containers"],
+        never=dict(params["never_restart"]),
+        units=parse_globs("units", params["units"]),
+        max_units=params["max_units"],
+        max_wait=params["max_wait"],
+        allow_downtime=params["allow_downtime"],
+    )
+
+
+def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[Wish, ...]]:
+    """Unit → where it is to listen. Raises InvalidOption."""
+    expected = {}
+    for unit, wishes in value.items():
+        option = f"expected[{unit}]"
+        if not isinstance(wishes, list) or not wishes:
+            raise InvalidOption(option, wishes, f"a list of at least one: {_WISH}")
+        expected[unit] = tuple(_parse_wish(option, wish) for wish in wishes)
+    return expected
+
+
+def _parse_wish(option: str, value: object) -> Wish:
+    if isinstance(value, str):
+        text, _slash, protocol = value.strip().partition("/")
+        interface = None
+    elif isinstance(value, dict) and {"address", "port"} <= set(value) <= _WISH_KEYS:
+        address = str(value["address"]).strip("[]")
+        text = f"[{address}]:{value['port']}" if ":" in address else f"{address}:{value['port']}"
+        protocol, interface = str(value.get("protocol") or ""), value.get("interface") or None
+    else:
+        raise InvalidOption(option, value, _WISH)
+    if protocol not in ("", "tcp", "udp") or not (interface is None or isinstance(interface, str)):
+        raise InvalidOption(option, value, _WISH)
+    try:
+        return parse_endpoint(text, protocol or "tcp", interface)
+    except ServerConfigError:
+        raise InvalidOption(option, value, _WISH) from None
+
+
+def parse_since(params: Mapping[str, Any]) -> list[Before]:
+    """The earlier plan that a caller hands back. Raises InvalidOption."""
+    return [_parse_before(entry, params["failed"], params["rescued"]) for entry in params["since"] or ()]
+
+
+def _parse_before(entry: Any, failed: Mapping[str, Any], rescued: list[str]) -> Before:
+    try:
+        unit = str(entry["unit"] or "")
+        return Before(
+            unit=unit,
+            action=str(entry["action"]),
+            stale=tuple(make_place(listener) for listener in entry["stale"]),
+            healthy=tuple(make_place(listener) for listener in entry["healthy"]),
+            wished=tuple(make_place(bind) for bind in entry["proof"]["binds"]) if entry["proven"] else (),
+            failed=str(failed[unit]) if unit in failed else None,
+            rescued=unit in rescued,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise InvalidOption("since", entry, "the plan that this module returned, as it was") from None
+
+
+def make_place(value: Mapping[str, Any]) -> Place:
+    """Of a listener or a bind, as results have them. A dead interface has its index for a name. Raises KeyError."""
+    interface = value["interface"]
+    if interface is None and value.get("ifindex"):
+        interface = f"index {value['ifindex']}"
+    return Place(str(value["protocol"]), str(value["address"]), int(value["port"]), interface)

@@ -1,0 +1,196 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans and outcomes as JSON values (docs/schemas/rebind_plan.json), and as text for a person."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Optional
+
+from .._model.addresses import Link
+from .._model.listeners import TCP, Listener
+from .._model.plans import CUSTOM, NONE, RELOAD, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings, Wish
+from .._model.restarts import UNAVAILABLE
+from .._readers.units import Manager
+from .._rules.rebind_outcome import Outcome, Place, describe_place
+from .._rules.restart_plan import AFTER_WAIT
+from .._rules.restart_proof import ADDRESS_MISSING, PROVEN
+from .._rules.view import View, describe_endpoint, describe_holder
+from .._wire.text import format_address
+from .plan_options import make_place
+from .results import Json, render_listener
+
+_LOG_LINES = "20"
+
+
+def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
+    case, links = plan.case, view.locality.links
+    service = case.service
+    proven = plan.decision in (PROVEN, AFTER_WAIT)
+    return {
+        "unit": service.unit if service else None,
+        "manager": service.manager if service else None,
+        "scope": service.scope if service else None,
+        "uid": service.uid if service else None,
+        "action": plan.action,
+        "decision": plan.decision,
+        "reason": plan.reason,
+        "advice": plan.advice,
+        "proven": proven,
+        "stale": [render_listener(listener, links) for listener in case.stale],
+        "healthy": [render_listener(listener, links) for listener in case.healthy],
+        "proof": {
+            "method": case.proof.method,
+            "problem": case.proof.problem,
+            "binds": [_render_prospect(prospect) for prospect in case.proof.prospects],
+        },
+        "check": _render_check(case.check),
+        "dependents": [dependent._asdict() for dependent in case.dependents],
+        "carries_run": case.carries_run,
+        "wait": plan.wait._asdict() if plan.wait else None,
+        "commands": make_commands(plan, settings),
+        "endpoints": _find_endpoints(case, view, proven),
+    }
+
+
+def _render_prospect(prospect: Prospect) -> Json:
+    wish, outlook = prospect.wish, prospect.outlook
+    return {
+        "protocol": wish.protocol,
+        "address": format_address(wish.packed),
+        "port": wish.port,
+        "interface": wish.interface,
+        "verdict": outlook.verdict,
+        "errno": outlook.errno,
+        "reason": outlook.reason,
+        "clear_in_seconds": outlook.clear_in_seconds,
+    }
+
+
+def _render_check(check: Optional[Check]) -> Optional[Json]:
+    if check is None:
+        return None
+    return {"command": list(check.command), "status": check.status, "output": check.output}
+
+
+def make_commands(plan: Plan, settings: Settings) -> Json:
+    """What carries the plan out, as lists of words. `restart` is all of it; `stop` and `start` are its halves,
+    `recover` starts it after a failure.
+    """
+    case = plan.case
+    service = case.service
+    nothing: Json = {"restart": [], "stop": [], "start": [], "recover": [], "state": [], "journal": []}
+    if plan.action == NONE or service is None:
+        return nothing
+    if service.scope == "container":
+        return {**nothing, "restart": [shlex.split(settings.actions[service.unit])]}
+    systemctl = list(Manager(service.uid).command)
+    unit = service.unit
+    stop, start = [[*systemctl, "stop", unit]], [[*systemctl, "start", unit]]
+    restart = [[*systemctl, "restart", unit]]
+    companion = case.companion
+    if plan.action == RESTART_SOCKET and companion is not None:
+        # Together, so that no connection can start the service in between: a .socket cannot start while it runs.
+        stop = [[*systemctl, "stop", unit, companion.name]]
+        if companion.is_active:
+            start.append([*systemctl, "start", companion.name])
+        restart = stop + start
+    elif plan.action == RELOAD:
+        restart = [[*systemctl, "reload", unit]]
+    elif plan.action == CUSTOM:
+        restart = [shlex.split(settings.actions[unit])]
+    program = companion.name if companion is not None else unit
+    match = [f"--unit={program}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={program}", f"_UID={service.uid}"]
+    return {
+        "restart": restart,
+        "stop": stop,
+        "start": start,
+        # It may be between two automatic restarts, or have used up its StartLimitBurst=.
+        "recover": [*stop, [*systemctl, "reset-failed", unit, *([companion.name] if companion else [])], *start],
+        "state": [*systemctl, "is-active", unit],
+        "journal": ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match],
+    }
+
+
+def _find_endpoints(case: Case, view: View, proven: bool) -> list[Json]:
+    """Where a connect shows that the unit serves: each TCP listener that it had, and each that it is to have."""
+    wishes = [_as_wish(listener, view.locality.links) for listener in case.healthy]
+    if proven:
+        wishes += [prospect.wish for prospect in case.proof.prospects]
+    found = [_find_endpoint(wish, view) for wish in dict.fromkeys(wishes) if wish.protocol == TCP]
+    return [endpoint for endpoint in found if endpoint is not None]
+
+
+def _as_wish(listener: Listener, links: Mapping[int, Link]) -> Wish:
+    socket = listener.socket
+    link = links.get(socket.ifindex or 0)
+    return Wish(socket.protocol, socket.family, socket.packed, socket.port, link.name if link else None)
+
+
+def _find_endpoint(wish: Wish, view: View) -> Optional[Json]:
+    """Of a wildcard the loopback address, or an address of the interface that it is pinned to."""
+    packed = wish.packed
+    if not any(packed) and wish.interface is None:
+        packed = bytes((127, 0, 0, 1)) if len(packed) == 4 else bytes(15) + b"\1"
+    elif not any(packed):
+        on_link = [
+            address.packed
+            for address in view.locality.addresses_on(wish.interface or "")
+            if len(address.packed) == len(packed)
+        ]
+        if not on_link:
+            return None
+        packed = on_link[0]
+    return {"host": format_address(packed), "port": wish.port, "interface": wish.interface}
+
+
+def find_awaited(plans: Sequence[Plan]) -> list[Json]:
+    """What has to appear before those units can be restarted that only lack an address or an interface."""
+    missing = [
+        (format_address(prospect.wish.packed) if any(prospect.wish.packed) else None, prospect.wish.interface)
+        for plan in plans
+        if plan.decision == ADDRESS_MISSING
+        for prospect in plan.case.proof.prospects
+        if prospect.outlook.verdict == UNAVAILABLE
+    ]
+    return [{"address": address, "interface": interface} for address, interface in dict.fromkeys(missing)]
+
+
+def compose_plan_message(plans: Sequence[Plan], notes: Sequence[str]) -> str:
+    if not plans:
+        head = "No stale listener was found; nothing to restart"
+    else:
+        acting = sum(plan.action != NONE for plan in plans)
+        head = f"{len(plans)} with stale listeners: {acting} to restart, {len(plans) - acting} to leave alone"
+    return "\n".join([head, *map(_compose_line, plans), *notes])
+
+
+def _compose_line(plan: Plan) -> str:
+    stale = ", ".join(describe_endpoint(listener.socket) for listener in plan.case.stale)
+    line = f"{describe_holder(plan.case.stale[0])}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
+    return f"{line}; {plan.advice}" if plan.advice else line
+
+
+# -- afterwards
+
+
+def index_states(listeners: Sequence[Listener], links: dict[int, Link]) -> dict[Place, str]:
+    """The binding state of each place where something listens."""
+    return {make_place(render_listener(listener, links)): listener.binding.state for listener in listeners}
+
+
+def find_refused(connects: Sequence[Any]) -> set[tuple[str, int]]:
+    """What did not answer, of the endpoints that connect_check returned."""
+    return {(str(row["host"]), int(row["port"])) for row in connects if not row.get("connected")}
+
+
+def render_outcome(outcome: Outcome) -> Json:
+    return {**outcome._asdict(), "missing": [describe_place(place) for place in outcome.missing]}
+
+
+def compose_outcome_message(outcomes: Collection[Outcome]) -> str:
+    lines = [f"{outcome.unit or 'no unit'}  {outcome.outcome}: {outcome.reason}" for outcome in outcomes]
+    return "\n".join(lines or ["Nothing was stale"])

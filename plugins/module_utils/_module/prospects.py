@@ -1,0 +1,135 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kernel would say to each bind that a restart is to make, with the unit's own sockets closed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from .._model.connections import BOUND, LISTENING, Occupant
+from .._model.gaps import Gap
+from .._model.listeners import IPV6, Listener
+from .._model.owners import Ownership, Service
+from .._model.plans import Prospect, Wish
+from .._model.restarts import OK, BindWish, Outlook, Rights
+from .._readers.backends import Backend
+from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
+from .._rules.locality import Locality
+from .._rules.preflight import PortUse, foresee_bind
+from .preflight import read_locality
+from .restarts import read_holders, read_port_use
+
+
+class Wanted(NamedTuple):
+    """The binds of one unit."""
+
+    wishes: tuple[Wish, ...]
+    service: Optional[Service]
+    own: tuple[Listener, ...]  # what it holds now, and closes
+    names: tuple[str, ...]  # of the units that are stopped
+    free_bind: bool  # it binds with IP_FREEBIND
+
+
+def foresee_wishes(
+    backend: Backend, wanted: Sequence[Wanted], listeners: Sequence[Listener]
+) -> tuple[list[tuple[Prospect, ...]], tuple[Gap, ...]]:
+    """One tuple of prospects for each unit, in the order of its wishes."""
+    binds = [[_make_binds(unit, wish) for wish in unit.wishes] for unit in wanted]
+    every = [bind for unit in binds for guesses in unit for bind in guesses]
+    if not every:
+        return [()] * len(wanted), ()
+    locality, gaps = read_locality(backend, every)
+    ports: dict[str, set[int]] = {}
+    for bind in every:
+        ports.setdefault(bind.protocol, set()).add(bind.port)
+    use, use_gaps = read_port_use(backend, locality, ports, listeners)
+    outlooks = [_foresee(unit, guesses, use, locality) for unit, guesses in zip(wanted, binds)]
+    holders = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
+    return [
+        tuple(
+            Prospect(wish, found, _is_own(found, unit, holders), _name_holders(found, holders))
+            for wish, found in zip(unit.wishes, answers)
+        )
+        for unit, answers in zip(wanted, outlooks)
+    ], gaps + use_gaps
+
+
+def _foresee(unit: Wanted, binds: Sequence[Sequence[BindWish]], use: PortUse, locality: Locality) -> list[Outlook]:
+    rights = _read_rights(unit.service)
+    closing = {found.socket.inode for found in unit.own}
+    outlooks = []
+    for wish, guesses in zip(unit.wishes, binds):
+        like = _find_like(unit.own, wish)
+        own_rights = rights._replace(uid=like.socket.uid if like else rights.uid)
+        answers = [foresee_bind(guess, own_rights, use, locality, closing) for guess in guesses]
+        outlooks.append(next((answer for answer in answers if answer.verdict != OK), answers[0]))
+    return outlooks
+
+
+def _make_binds(unit: Wanted, wish: Wish) -> list[BindWish]:
+    """With the options that the unit sets now, and both ways where it is not known whether :: will be IPv6-only."""
+    like = _find_like(unit.own, wish)
+    reuseaddr, reuseport = (like.options.reuseaddr, like.options.reuseport) if like else (None, None)
+    return [
+        BindWish(
+            wish.protocol, wish.family, wish.packed, wish.port, wish.interface, v6only, reuseaddr, reuseport,
+            unit.free_bind,
+        )
+        for v6only in _guess_v6only(wish, like)
+    ]  # fmt: skip
+
+
+def _find_like(own: Sequence[Listener], wish: Wish) -> Optional[Listener]:
+    """The unit's listener that is most like the wish: programs mostly set the same options on all of them."""
+    same = [found for found in own if found.socket.protocol == wish.protocol]
+    return min(
+        same, key=lambda found: (found.socket.port != wish.port, found.socket.packed != wish.packed), default=None
+    )
+
+
+def _guess_v6only(wish: Wish, like: Optional[Listener]) -> Sequence[bool]:
+    if wish.family != IPV6 or any(wish.packed):
+        return (False,)
+    if like is not None and like.socket.packed == wish.packed and like.socket.v6only is not None:
+        return (like.socket.v6only,)
+    return (True, False)
+
+
+def _read_rights(service: Optional[Service]) -> Rights:
+    if service is None or service.scope == "container":
+        return read_user_rights(None)
+    if service.uid is None:
+        return read_unit_rights(service.unit)
+    try:
+        return read_user_rights(str(service.uid))
+    except UnknownUser:
+        return read_unit_rights(service.unit)._replace(may_bind=None)
+
+
+def _is_own(outlook: Outlook, unit: Wanted, holders: Mapping[int, Ownership]) -> bool:
+    """Whether nothing is in the way but connections of the unit itself, and what is left of connections."""
+    rows = [row for row in outlook.blockers if not row.is_timed]
+    return bool(rows) and all(_is_connection(row) and _is_of(holders.get(row.inode), unit.names) for row in rows)
+
+
+def _name_holders(outlook: Outlook, holders: Mapping[int, Ownership]) -> tuple[str, ...]:
+    """The units that hold what is in the way, or the processes that belong to none."""
+    names: set[str] = set()
+    for row in outlook.blockers:
+        ownership = holders.get(row.inode)
+        if ownership is not None and ownership.service is not None:
+            names.add(ownership.service.unit)
+        elif ownership is not None:
+            names.update(f"{owner.name} (pid {owner.pid})" for owner in ownership.owners)
+    return tuple(sorted(names))
+
+
+def _is_connection(row: Occupant) -> bool:
+    return row.state not in (LISTENING, BOUND)
+
+
+def _is_of(ownership: Optional[Ownership], names: Collection[str]) -> bool:
+    return ownership is not None and ownership.service is not None and ownership.service.unit in names

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the program of a unit says of its own configuration: does it pass, and where will it listen."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from .._model.plans import DECLARED, LISTEN_STREAM, NGINX, NO_METHOD, SSHD, Check, Proof, Wish
+from .._model.units import Unit
+from .._readers.commands import run_command
+from .._readers.units import read_environment
+from .._rules.servers import Server, expand_words, find_server, says_address_missing
+from .._wire.server_config import ServerConfigError, parse_nginx_listens, parse_sshd_listens
+from .known_units import Known
+
+_CHECK_TIMEOUT = 30  # seconds
+NOTHING = Proof(NO_METHOD, (), None)
+
+
+def ask_program(
+    known: Known, expected: Mapping[str, tuple[Wish, ...]], checks: Mapping[str, str]
+) -> tuple[Optional[Check], Proof, tuple[Wish, ...]]:
+    """The configuration check, and where the unit will listen (still without what the kernel says to that)."""
+    unit = known.program
+    server, words, environment = None, [], {}
+    if unit is not None and known.manager.has_rights:
+        environment = read_environment(unit)
+        words = expand_words(unit.exec_start, environment)
+        server = find_server(words)
+    user = unit.user if unit is not None else ""
+    check = _check(known.service.unit, server, words, environment, checks, user)
+    declared = expected.get(known.service.unit)
+    if declared is not None:
+        return check, Proof(DECLARED, (), None, bound=None), declared
+    if known.unit is not None and known.unit.name.endswith(".socket"):
+        return check, *_read_socket_listens(known.unit)
+    if server is None or server.dump is None or server.method is None:
+        return check, NOTHING, ()
+    return check, *_read_dump(server, server.method, server.dump(words), environment, check)
+
+
+def _check(
+    name: str,
+    server: Optional[Server],
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    checks: Mapping[str, str],
+    user: str,
+) -> Optional[Check]:
+    given = checks.get(name)
+    command = shlex.split(given) if given is not None else server.check(words) if server else []
+    if not command:
+        return None
+    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
+    missing = server is not None and server.method == NGINX and given is None and done.status not in (0, None)
+    return Check(tuple(command), done.status, done.output, missing and says_address_missing(done.errors))
+
+
+def _read_socket_listens(unit: Unit) -> tuple[Proof, tuple[Wish, ...]]:
+    wishes = tuple(
+        Wish(listen.protocol, "ipv4" if len(listen.packed) == 4 else "ipv6", listen.packed, listen.port, listen.device)
+        for listen in unit.listens
+    )
+    problem = "one of its ports is chosen anew at each start" if any(not wish.port for wish in wishes) else None
+    return Proof(LISTEN_STREAM, (), problem), wishes
+
+
+def _read_dump(
+    server: Server, method: str, command: Sequence[str], environment: Mapping[str, str], check: Optional[Check]
+) -> tuple[Proof, tuple[Wish, ...]]:
+    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment)
+    if method == NGINX and check is not None and check.address_missing:
+        return Proof(method, (), None, bound=False), ()
+    if done.status != 0:
+        return Proof(method, (), f"`{' '.join(command)}` says nothing: {done.output}"), ()
+    parse = parse_sshd_listens if method == SSHD else parse_nginx_listens
+    try:
+        return Proof(method, (), None, bound=True if method == NGINX else None), tuple(parse(done.full_output))
+    except ServerConfigError as error:
+        return Proof(method, (), str(error)), ()

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Units as their manager has them in memory, and the commands that talk to that manager."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Sequence
+from typing import NamedTuple, Optional, Union
+
+from .._model.units import EnvironmentFile, Unit
+from .._wire.systemd_show import SystemdShowError
+from .._wire.unit_show import PROPERTIES, parse_units
+from .commands import run_command
+
+_TIMEOUT = 10  # seconds
+
+
+class Manager(NamedTuple):
+    """A service manager: uid None is the system's."""
+
+    uid: Optional[int]
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What `systemctl` is for it. The manager of another user is reached as that user: --machine=USER@ needs
+        systemd 248 and a session of its own.
+        """
+        if self.uid is None:
+            return ("systemctl", "--no-ask-password")
+        environment = (
+            "env",
+            f"XDG_RUNTIME_DIR=/run/user/{self.uid}",
+            f"DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{self.uid}/bus",
+            "systemctl",
+            "--user",
+        )
+        if self.uid == os.geteuid():
+            return environment
+        group = _find_group(self.uid)
+        return ("setpriv", f"--reuid={self.uid}", f"--regid={group}", "--init-groups", *environment)
+
+    @property
+    def has_rights(self) -> bool:
+        return os.geteuid() in (0, self.uid)
+
+
+def read_units(manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, str]]:
+    """Each unit by the name that was asked for, or why it could not be read. One call, if all goes well."""
+    units = _show(manager, names)
+    if isinstance(units, str) and len(names) > 1:  # one that cannot be parsed hides no other
+        return {name: _show_one(manager, name) for name in names}
+    if isinstance(units, str):
+        return dict.fromkeys(names, units)
+    return dict(zip(names, units))
+
+
+def _show_one(manager: Manager, name: str) -> Union[Unit, str]:
+    units = _show(manager, [name])
+    return units if isinstance(units, str) else units[0]
+
+
+def _show(manager: Manager, names: Sequence[str]) -> Union[list[Unit], str]:
+    command = (*manager.command, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", *names)
+    done = run_command(command, timeout=_TIMEOUT)
+    if done.status != 0:
+        return f"systemctl show: {done.output or 'no answer'}"
+    try:
+        units = parse_units(done.full_output)
+    except SystemdShowError as error:
+        return str(error)
+    if len(units) != len(names):
+        return f"systemctl show answered for {len(units)} of {len(names)} units"
+    return units
+
+
+def read_environment(unit: Unit) -> dict[str, str]:
+    """What the unit's commands are started with: Environment=, then the files, systemd.exec(5). Unreadable files are
+    taken as empty: what is made with them is then refused, or proven by other means.
+    """
+    environment = dict(assignment.partition("=")[::2] for assignment in unit.environment)
+    for file in unit.environment_files:
+        environment.update(_read_environment_file(file))
+    return environment
+
+
+def _read_environment_file(file: EnvironmentFile) -> dict[str, str]:
+    try:
+        with open(file.path, encoding="utf-8", errors="surrogateescape") as stream:
+            lines = [line.strip() for line in stream]
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if line and line[0] not in "#;")
+    return {key.strip(): _unquote(value.strip()) for key, separator, value in pairs if separator}
+
+
+def _unquote(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def _find_group(uid: int) -> int:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return uid

@@ -1,0 +1,109 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of a plan: the listeners that a unit had and was to have, held against a fresh look at the host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, TCP
+
+FIXED = "fixed"
+STILL_STALE = "still_stale"
+MISSING = "missing"
+RESCUED = "rescued"
+FAILED = "failed"
+UNTOUCHED = "untouched"
+HEALED = "healed"
+OUTCOMES = (FAILED, RESCUED, MISSING, STILL_STALE, FIXED, HEALED, UNTOUCHED)  # the worst first
+GOOD = frozenset((FIXED, HEALED, UNTOUCHED))
+
+
+class Place(NamedTuple):
+    """Where something listens, as text: what is the same in two runs and in what a caller hands back."""
+
+    protocol: str
+    address: str
+    port: int
+    interface: Optional[str]
+
+
+class Before(NamedTuple):
+    """One unit of an earlier plan."""
+
+    unit: str
+    action: str
+    stale: tuple[Place, ...]
+    healthy: tuple[Place, ...]
+    wished: tuple[Place, ...]
+    failed: Optional[str]  # why it did not come back
+    rescued: bool
+
+
+class Outcome(NamedTuple):
+    unit: str
+    outcome: str
+    reason: str
+    missing: tuple[Place, ...]
+
+
+def rank(outcome: Outcome) -> tuple[int, str]:
+    return OUTCOMES.index(outcome.outcome), outcome.unit
+
+
+def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[tuple[str, int]]) -> Outcome:
+    """states: binding state of each listener that is there now. refused: TCP addresses that gave no connect."""
+    stale = [place for place in before.stale if states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)]
+    if before.action == "none":
+        if stale:
+            return Outcome(before.unit, UNTOUCHED, "nothing was done", ())
+        return Outcome(before.unit, HEALED, "no longer stale, and nothing was done", ())
+    wanted = dict.fromkeys(before.healthy + before.wished)
+    missing = tuple(
+        place
+        for place in wanted
+        if not _is_served(place, states)
+        or (place.protocol == TCP and _connect_address(place) in refused)
+        or states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)
+    )
+    named = ", ".join(map(describe_place, missing))
+    if before.failed is not None:
+        return Outcome(before.unit, FAILED, before.failed, missing)
+    if before.rescued:
+        gone = ", ".join(describe_place(place) for place in (stale or before.stale))
+        return Outcome(before.unit, RESCUED, f"it serves again, but its configuration still names {gone}", missing)
+    lost = [place for place in missing if place in before.healthy]
+    if lost:
+        return Outcome(before.unit, MISSING, f"it served these before and does not now: {named}", missing)
+    if stale:
+        gone = ", ".join(map(describe_place, stale))
+        return Outcome(before.unit, STILL_STALE, f"it took {gone} again", missing)
+    if missing:
+        return Outcome(before.unit, MISSING, f"it does not listen where it should: {named}", missing)
+    return Outcome(before.unit, FIXED, f"it listens on {_describe_all(before, states)}", ())
+
+
+def _is_served(place: Place, states: Mapping[Place, str]) -> bool:
+    """By a listener there, or by the wildcard of its family."""
+    any_address = "::" if ":" in place.address else "0.0.0.0"
+    return place in states or place._replace(address=any_address, interface=None) in states
+
+
+def _connect_address(place: Place) -> tuple[str, int]:
+    """Where a wildcard is tried. One that is pinned is tried at an address of its interface, so not found here."""
+    if place.interface is None:
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(place.address, place.address), place.port
+    return place.address, place.port
+
+
+def _describe_all(before: Before, states: Mapping[Place, str]) -> str:
+    places: Sequence[Place] = before.wished or before.healthy
+    return ", ".join(map(describe_place, places)) or "nothing that is stale"
+
+
+def describe_place(place: Place) -> str:
+    host = f"[{place.address}]" if ":" in place.address else place.address
+    return f"{host}:{place.port}/{place.protocol}" + (f" on {place.interface}" if place.interface else "")

@@ -1,0 +1,303 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do with each unit that holds a stale listener: the first refusal that applies, else a restart.
+
+The promise behind it: a service that served something before serves at least that afterwards. So whatever is not
+known is a reason not to act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple, Optional
+
+from .._model.owners import DENIED, KERNEL
+from .._model.plans import (
+    CUSTOM,
+    NONE,
+    RELOAD,
+    RESTART,
+    RESTART_SOCKET,
+    Case,
+    Plan,
+    Settings,
+    Wait,
+)
+from .restart_proof import OVERRIDABLE, PORT_BUSY, PROVEN, Judgement, judge_proof
+
+FORCED = "forced"
+AFTER_WAIT = "after_wait"
+RELOADED = "reload"
+LIMIT = "limit"
+
+_PROXIES = ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "kube-proxy", "conmon")
+_OWNERLESS = {
+    DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
+    KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
+}
+
+
+class Refusal(NamedTuple):
+    decision: str
+    reason: str
+    advice: str
+
+
+Rule = Callable[[Case, Settings], Optional[Refusal]]
+
+
+def plan_restarts(cases: Sequence[Case], settings: Settings) -> list[Plan]:
+    """One plan for each case: those that act first, in the order in which they are to be carried out."""
+    plans = [plan_unit(case, settings) for case in cases]
+    acting = _order([plan for plan in plans if plan.action != NONE])
+    kept = acting[: settings.max_units]
+    beyond = [_refuse_beyond(plan, settings.max_units) for plan in acting[settings.max_units :]]
+    return kept + beyond + [plan for plan in plans if plan.action == NONE]
+
+
+def plan_unit(case: Case, settings: Settings) -> Plan:
+    for rule in RULES:
+        refusal = rule(case, settings)
+        if refusal is not None:
+            return Plan(case, NONE, *refusal, None)
+    action = choose_action(case, settings)
+    if action == RELOAD:
+        return Plan(
+            case, action, RELOADED, "it reads its addresses anew when told to reload, and goes on serving", "", None
+        )
+    judgement = judge_proof(case)
+    if case.carries_run and (judgement.state in OVERRIDABLE or case.check is None):
+        missing = judgement.reason if judgement.state in OVERRIDABLE else "its configuration cannot be checked"
+        return Plan(
+            case, NONE, "carries_run", f"{case.carries_run}, and {missing}", judgement.advice or _CHECK_ADVICE, None
+        )
+    return _plan_by_proof(case, settings, action, judgement)
+
+
+def _plan_by_proof(case: Case, settings: Settings, action: str, judgement: Judgement) -> Plan:
+    state, reason, advice, _clear_in = judgement
+    if state == PROVEN:
+        return Plan(case, action, PROVEN, reason, "", None)
+    if state == PORT_BUSY:
+        return _plan_wait(case, settings, action, judgement)
+    if state in OVERRIDABLE and settings.unproven:
+        return Plan(case, action, FORCED, f"restarted without proof, as told; {reason}", "", None)
+    hint = "; or accept the risk with rebind_unproven: restart" if state in OVERRIDABLE else ""
+    return Plan(case, NONE, state, reason, advice + hint, None)
+
+
+def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement) -> Plan:
+    """While it runs if that can be long enough; else, if allowed, with the service stopped."""
+    _state, reason, advice, clear_in = judgement
+    fits = clear_in is not None and clear_in <= settings.max_wait
+    if fits and not settings.allow_downtime:
+        return Plan(case, action, AFTER_WAIT, f"{reason}; restarted when it is clear", "", Wait(clear_in, False))
+    # Stopping closes the open connections; what is left of them goes after a minute (TCP_TIMEWAIT_LEN).
+    if settings.allow_downtime and settings.max_wait >= (60 if clear_in is None else clear_in):
+        return Plan(
+            case, action, AFTER_WAIT, f"{reason}; stopped until it is clear, as allowed", "", Wait(clear_in, True)
+        )
+    return Plan(case, NONE, PORT_BUSY, f"{reason}; rebind_max_wait is {settings.max_wait} s", advice, None)
+
+
+def choose_action(case: Case, settings: Settings) -> str:
+    service = case.service
+    wanted = settings.actions.get(service.unit, "") if service else ""
+    if wanted == RELOAD:
+        return RELOAD
+    if wanted not in ("", RESTART):
+        return CUSTOM
+    if service and service.scope == "container":
+        return CUSTOM
+    return RESTART_SOCKET if service and service.unit.endswith(".socket") else RESTART
+
+
+# -- refusals, in this order
+
+
+def refuse_ownerless(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """Nobody is known who could be restarted: a process without a unit, or nobody seen at all."""
+    if case.service is not None:
+        return None
+    ownership = case.stale[0].ownership
+    if ownership.owners:
+        who = ", ".join(sorted({f"{owner.name} (pid {owner.pid})" for owner in ownership.owners}))
+        return Refusal("no_unit", f"held by {who}, which no single unit starts", "restart what started it by hand")
+    reason, advice = _OWNERLESS.get(ownership.status, ("nobody was found who holds it", "look once more"))
+    return Refusal("no_owner", reason, advice)
+
+
+def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
+    """A container is restarted through its engine, and only if the caller opts in."""
+    service = case.service
+    if service is None:
+        return None
+    proxies = {owner.name for found in case.stale for owner in found.ownership.owners} & set(_PROXIES)
+    if service.scope != "container":
+        if not proxies:
+            return None
+        return Refusal(
+            "container",
+            f"{', '.join(sorted(proxies))} publishes a container's port here, and {service.unit} has others as well",
+            "restart that container, publishing its port on an address that is there",
+        )
+    if settings.containers and service.unit in settings.actions:
+        return None
+    return Refusal(
+        "container",
+        f"it is {service.manager} container {service.unit}",
+        f"restart it with {service.manager}; or set rebind_containers: true, and the command in rebind_actions",
+    )
+
+
+def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """The unit is not one that its manager could start again."""
+    unit = case.unit
+    if case.service is None or case.service.scope == "container":
+        return None
+    if unit is None:
+        return Refusal(
+            "unit_unknown", case.unreadable or "systemd does not say what the unit is", "see systemctl status"
+        )
+    if not unit.name.endswith((".service", ".socket")):
+        return Refusal("no_unit", f"{unit.name} is no service: systemd cannot start it again", "restart it by hand")
+    if unit.load_state != "loaded":
+        return Refusal(
+            "unit_unknown", f"{unit.name} is {unit.load_state}", "restore the unit; once stopped, it stays down"
+        )
+    if unit.transient:
+        return Refusal(
+            "transient", f"{unit.name} was made by systemd-run: once stopped, it is gone", "start it anew by hand"
+        )
+    return None
+
+
+def refuse_never(case: Case, settings: Settings) -> Optional[Refusal]:
+    """On the list of what is never restarted."""
+    for name in _names(case):
+        for pattern, reason in settings.never.items():
+            if fnmatchcase(name, pattern):
+                return Refusal(
+                    "never_restart", f"{name} is never restarted: {reason}", "restart it, or the host, by hand"
+                )
+    return None
+
+
+def refuse_unlisted(case: Case, settings: Settings) -> Optional[Refusal]:
+    """Not among the units that the caller allows."""
+    if not settings.units or case.service is None:
+        return None
+    if any(fnmatchcase(case.service.unit, pattern) for pattern in settings.units):
+        return None
+    return Refusal("not_listed", "rebind_units does not name it", "add it to rebind_units")
+
+
+def refuse_manual(case: Case, settings: Settings) -> Optional[Refusal]:
+    """Its unit file forbids it (RefuseManualStart=, RefuseManualStop=), or it cannot be done at all."""
+    if case.unit is None:
+        return None
+    if choose_action(case, settings) == RELOAD and not case.unit.can_reload:
+        return Refusal("cannot_reload", f"{case.unit.name} has no ExecReload=", "use another action in rebind_actions")
+    for unit in filter(None, (case.unit, case.companion)):
+        forbidden = [
+            name
+            for name, is_set in (
+                ("RefuseManualStart=", unit.refuse_manual_start),
+                ("RefuseManualStop=", unit.refuse_manual_stop),
+                ("CanStart=no", not unit.can_start),
+                ("CanStop=no", not unit.can_stop),
+            )
+            if is_set
+        ]
+        if forbidden:
+            return Refusal(
+                "manual_refused", f"{unit.name} has {', '.join(forbidden)}", "restart what it depends on, or the host"
+            )
+    return None
+
+
+def refuse_without_rights(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """This run may not talk to that manager."""
+    if case.has_rights:
+        return None
+    return Refusal("no_rights", "this run has no right to restart it", "run with become: true")
+
+
+def refuse_kill(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """To stop the unit would end this very run, half-way."""
+    if not case.kills_run:
+        return None
+    return Refusal("kills_run", "this run is a process of the unit, and would end with it", "connect in another way")
+
+
+def refuse_failed_check(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """A configuration check has to pass before anything is stopped."""
+    check = case.check
+    if check is None or check.status == 0 or check.address_missing:
+        return None
+    said = "could not be run" if check.status is None else f"ended with status {check.status}"
+    return Refusal("check_failed", f"`{' '.join(check.command)}` {said}", f"correct the configuration: {check.output}")
+
+
+def refuse_dependents(case: Case, settings: Settings) -> Optional[Refusal]:
+    """systemd would restart others along, and nothing is known of their binds."""
+    serving = [dependent.unit for dependent in case.dependents if dependent.listeners]
+    if not serving or settings.unproven or choose_action(case, settings) == RELOAD:
+        return None
+    return Refusal(
+        "dependents",
+        f"systemd would restart {', '.join(serving)} along, and whether they would come back is not proven",
+        "restart them together by hand; or accept the risk with rebind_unproven: restart",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    refuse_ownerless,
+    refuse_container,
+    refuse_unit_state,
+    refuse_never,
+    refuse_unlisted,
+    refuse_manual,
+    refuse_without_rights,
+    refuse_kill,
+    refuse_failed_check,
+    refuse_dependents,
+)
+
+_CHECK_ADVICE = "name a command in rebind_checks that checks its configuration"
+
+
+def _names(case: Case) -> list[str]:
+    """The unit, and the service that a socket is restarted with."""
+    return [unit.name for unit in (case.unit, case.companion) if unit is not None] or (
+        [case.service.unit] if case.service else []
+    )
+
+
+def _refuse_beyond(plan: Plan, max_units: int) -> Plan:
+    return plan._replace(
+        action=NONE,
+        decision=LIMIT,
+        reason=f"{max_units} other units are restarted first, and rebind_max_units allows no more; {plan.reason}",
+        advice="run once more, or raise rebind_max_units",
+        wait=None,
+    )
+
+
+def _order(plans: Iterable[Plan]) -> list[Plan]:
+    """What others are started after comes first; else by name. A loop in the order is cut at its first name."""
+    left = sorted(plans, key=lambda plan: plan.case.service.unit if plan.case.service else "")
+    ordered: list[Plan] = []
+    while left:
+        names = {name for plan in left for name in _names(plan.case)}
+        ready = next((plan for plan in left if not _waits_for(plan.case) & (names - set(_names(plan.case)))), left[0])
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
+
+
+def _waits_for(case: Case) -> set[str]:
+    return {name for unit in (case.unit, case.companion) if unit is not None for name in unit.after}

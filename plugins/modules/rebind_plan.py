@@ -1,0 +1,336 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do with each unit that holds a stale listener, and why."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rebind_plan
+short_description: Plan which services to restart so that they bind again, and which to leave alone
+version_added: 0.1.0
+description:
+  - Looks for listeners whose address or interface is gone, finds the systemd units that hold them, and says of each
+    unit what to do (restart it, restart its socket, reload it, run a command, or nothing), and why.
+  - A restart is planned only with proof that every bind of the unit will succeed, those that work now included. Else a
+    restart would turn one dead listener into a dead service. What counts as proof is told under O(expected) and in the
+    notes.
+  - This is the assessment of the role P(infracheck.bindings.rebind#role), and useful alone.
+  - It restarts nothing. It runs the configuration checks of the programs concerned (see O(checks)), also in check mode.
+extends_documentation_fragment:
+  - infracheck.bindings.attributes
+options:
+  expected:
+    description:
+      - "Where units are to listen after a restart, all of it: unit name to a list."
+      - An entry is V(ADDRESS:PORT), V([IPV6]:PORT), either with V(/udp) behind it, or a dictionary with C(address),
+        C(port), and optionally C(protocol) (V(tcp) or V(udp)) and C(interface) (what the socket will be pinned to,
+        by name).
+      - It is proof when every bind in it would succeed now. It has to name what the unit serves now as well.
+      - UDP sockets on ports that the kernel chose (C(net.ipv4.ip_local_port_range)) need not be named.
+    type: dict
+    default: {}
+  checks:
+    description:
+      - Commands that check the configuration of a unit, unit name to command. They run without a shell, as the user of
+        the unit. A unit whose check fails is not restarted.
+      - A check never is proof. Built in are those of sshd, nginx, haproxy, Apache, unbound and named. A command for
+        a unit replaces the one built in, and an empty one switches it off.
+    type: dict
+    default: {}
+  actions:
+    description:
+      - What to do for a unit in place of a restart. V(reload), V(restart), or a command, which runs without a shell.
+      - A reload needs no proof, as the service goes on. A command needs it as a restart does.
+    type: dict
+    default: {}
+  unproven:
+    description:
+      - What to do without proof. V(restart) takes the risk.
+      - A port that is in use by others, or that the unit may not bind, is never tried.
+    type: str
+    choices: [refuse, restart]
+    default: refuse
+  containers:
+    description: Plan the command of O(actions) for a container, whose name there is the one that the plan has in
+      C(unit).
+    type: bool
+    default: false
+  never_restart:
+    description: Units that are never restarted, glob to reason. The role has a list of its own.
+    type: dict
+    default: {}
+  units:
+    description: Restart only units that match one of these globs. Empty allows all.
+    type: list
+    elements: str
+    default: []
+  max_units:
+    description: Plan at most this many actions.
+    type: int
+    default: 5
+  max_wait:
+    description:
+      - A service that does not set SO_REUSEADDR cannot be restarted while anything is left of its connections. Plan
+        to wait up to so many seconds until it is. V(0) refuses.
+    type: float
+    default: 0
+  allow_downtime:
+    description: Plan to stop such a service first, and to wait then. Open connections need this, and O(max_wait) of
+      60 or more.
+    type: bool
+    default: false
+  intended_addresses:
+    description: Addresses and blocks (CIDR) that may be away, as for M(infracheck.bindings.bind_check).
+    type: list
+    elements: str
+    default: []
+  confirm_after:
+    description: Look twice, so many seconds apart, and take for stale what both looks show.
+    type: float
+    default: 0
+  since:
+    description:
+      - RV(plan) of an earlier run. Given this, the module makes no plan, and says in RV(outcomes) what became of
+        that one.
+    type: list
+    elements: dict
+  connects:
+    description: RV(infracheck.bindings.connect_check#module:endpoints), tried after the restarts; for O(since).
+    type: list
+    elements: dict
+    default: []
+  failed:
+    description: Units that did not come back, unit name to reason; for O(since).
+    type: dict
+    default: {}
+  rescued:
+    description: Units that only came back with C(ip_nonlocal_bind); for O(since).
+    type: list
+    elements: str
+    default: []
+notes:
+  - "Proof is one of these, and that every bind in it would succeed now: O(expected); for a V(.socket) unit its
+    C(ListenStream=) and C(BindToDevice=); for sshd what C(sshd -T) prints; for nginx that C(nginx -t), which binds
+    all it is to listen on, passes, and what C(nginx -T) prints. All other configuration checks pass with an address
+    that is gone."
+  - C(nginx -t) binds for an instant whatever nginx does not listen on yet.
+  - Whether a bind would succeed is worked out from the addresses, links and sockets of the host; nothing is bound.
+  - To see all holders, and to run checks, takes root. Without, units of the system are reported and never planned.
+  - It asks systemd of Linux hosts. A unit is restarted as systemd has it in memory; the file on disk may be newer.
+seealso:
+  - module: infracheck.bindings.bind_check
+  - module: infracheck.bindings.connect_check
+  - plugin: infracheck.bindings.rebind
+    plugin_type: role
+author:
+  - The infracheck.bindings contributors (@infracheck)
+"""
+
+EXAMPLES = r"""
+- name: What could be restarted, and what would a restart break
+  infracheck.bindings.rebind_plan:
+    confirm_after: 5
+  register: assessment
+
+- name: Show it, one line for each unit
+  ansible.builtin.debug:
+    msg: "{{ assessment.msg.splitlines() }}"
+
+- name: The configuration of redis names the new address, which nothing but its operator knows
+  infracheck.bindings.rebind_plan:
+    expected:
+      redis-server.service: ["192.0.2.20:6379", "127.0.0.1:6379"]
+      haproxy.service:
+        - {address: 0.0.0.0, port: 443, interface: eth1}
+    units: [redis-server.service, haproxy.service]
+"""
+
+RETURN = r"""
+plan:
+  description: One entry for each unit that holds a stale listener, those that act first and in their order.
+  returned: without O(since)
+  type: list
+  elements: dict
+  contains:
+    unit:
+      description: Name of the unit, or name or id of the container. Null where no single unit holds it.
+      type: str
+      sample: nginx.service
+    manager:
+      description: V(systemd), or the container engine.
+      type: str
+      sample: systemd
+    scope:
+      description: V(system), V(user) or V(container).
+      type: str
+      sample: system
+    uid:
+      description: Whose manager it is, for the scope V(user).
+      type: int
+    action:
+      description: V(restart), V(restart_socket), V(reload), V(custom) or V(none).
+      type: str
+      sample: restart
+    decision:
+      description:
+        - Why, as one word.
+        - "Acting: V(proven), V(after_wait), V(forced), V(reload)."
+        - "Not acting: V(no_unit), V(no_owner), V(container), V(unit_unknown), V(transient), V(never_restart),
+          V(not_listed), V(manual_refused), V(cannot_reload), V(no_rights), V(kills_run), V(check_failed),
+          V(dependents), V(carries_run), V(no_proof), V(uncovered), V(interface_unknown), V(address_missing),
+          V(outlook_unknown), V(port_taken), V(port_denied), V(port_busy), V(limit)."
+      type: str
+      sample: proven
+    reason:
+      description: Why, for a person.
+      type: str
+      sample: it will listen on 192.0.2.20:443 (nginx -t bound all of it), and every bind will succeed
+    advice:
+      description: How to go on where nothing is done.
+      type: str
+      sample: ""
+    proven:
+      description: Whether it is proven that every bind will succeed.
+      type: bool
+      sample: true
+    stale:
+      description: Its stale listeners, as RV(infracheck.bindings.listener_info#module:listeners) describes them.
+      type: list
+      elements: dict
+    healthy:
+      description: What else it listens on.
+      type: list
+      elements: dict
+    proof:
+      description: Where it will listen, how that is known (C(method)), why not (C(problem)), and what the kernel
+        would say to each bind (C(binds)).
+      type: dict
+    check:
+      description: The configuration check that was run, with its C(status) and C(output). Null without one.
+      type: dict
+    dependents:
+      description: Active units that systemd would restart along, and how many listeners they hold.
+      type: list
+      elements: dict
+    carries_run:
+      description: Why this very run hangs on the unit, or null.
+      type: str
+    wait:
+      description: How long the port is not clear yet (C(seconds), null where nobody can say), and whether to stop first
+        (C(stop_first)). Null where there is nothing to wait for.
+      type: dict
+    commands:
+      description: What carries it out, each a list of words. C(restart) is all of it; C(stop), C(start), C(recover),
+        C(state), C(journal).
+      type: dict
+    endpoints:
+      description: What M(infracheck.bindings.connect_check) is to reach afterwards.
+      type: list
+      elements: dict
+awaited:
+  description: Addresses and interfaces that are missing, and are all that keeps units from being restarted.
+  returned: without O(since)
+  type: list
+  elements: dict
+  contains:
+    address:
+      description: The address, or null for any.
+      type: str
+      sample: 192.0.2.20
+    interface:
+      description: The interface, or null for any.
+      type: str
+acting:
+  description: How many entries act.
+  returned: without O(since)
+  type: int
+  sample: 1
+outcomes:
+  description: What became of each unit of O(since), the worst first.
+  returned: with O(since)
+  type: list
+  elements: dict
+  contains:
+    unit:
+      description: Name of the unit.
+      type: str
+      sample: nginx.service
+    outcome:
+      description: V(failed), V(rescued), V(missing), V(still_stale), V(fixed), V(healed) or V(untouched).
+      type: str
+      sample: fixed
+    reason:
+      description: For a person.
+      type: str
+      sample: it listens on 192.0.2.20:443/tcp
+    missing:
+      description: Where it served before, or should serve now, and does not.
+      type: list
+      elements: str
+broken:
+  description: How many of them failed, had to be rescued, miss a listener or are still stale after an action.
+  returned: with O(since)
+  type: int
+  sample: 0
+msg:
+  description: The whole result as text, one line for each unit.
+  returned: always
+  type: str
+  sample: No stale listener was found; nothing to restart
+gaps:
+  description: What could not be read, and why. Each gap is a warning as well.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: What was to be read.
+      type: str
+      sample: owners
+    subject:
+      description: What it would have told.
+      type: str
+      sample: the processes that hold a socket
+    reason:
+      description: Why it could not be read.
+      type: str
+      sample: 212 of 230 processes cannot be looked into (Permission denied); needs root with CAP_SYS_PTRACE
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import CONFIRM_OPTION
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan import plan_rebind
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **CONFIRM_OPTION,
+            "expected": {"type": "dict", "default": {}},
+            "checks": {"type": "dict", "default": {}},
+            "actions": {"type": "dict", "default": {}},
+            "unproven": {"type": "str", "choices": ["refuse", "restart"], "default": "refuse"},
+            "containers": {"type": "bool", "default": False},
+            "never_restart": {"type": "dict", "default": {}},
+            "units": {"type": "list", "elements": "str", "default": []},
+            "max_units": {"type": "int", "default": 5},
+            "max_wait": {"type": "float", "default": 0},
+            "allow_downtime": {"type": "bool", "default": False},
+            "intended_addresses": {"type": "list", "elements": "str", "default": []},
+            "since": {"type": "list", "elements": "dict"},
+            "connects": {"type": "list", "elements": "dict", "default": []},
+            "failed": {"type": "dict", "default": {}},
+            "rescued": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, plan_rebind)
+
+
+if __name__ == "__main__":
+    main()
