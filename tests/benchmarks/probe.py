@@ -13,15 +13,18 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from typing import Callable
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import list_listeners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_occupants
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.listeners import read_listeners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
     NETLINK_SOCK_DIAG,
     NetlinkSocket,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire.diag_connections import pack_occupant_request
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.inet_diag import (
     SOCK_DIAG_BY_FAMILY,
     pack_listener_request,
@@ -56,19 +59,43 @@ def read_sockets() -> int:
 
 
 def read_floor() -> int:
-    """The kernel's answer to the same requests, received and thrown away: what no reader can be faster than."""
+    """The kernel's answer to the requests of read_sockets, received and thrown away: no reader can be faster."""
+    return receive(pack_listener_request(family, protocol) for protocol in _PROTOCOLS for family in _FAMILIES)
+
+
+def read_on_ports() -> int:
+    """Everything on the ports of all TCP listeners, as restart-blocked wants it of those without SO_REUSEADDR."""
+    found, _gaps = read_occupants({"tcp": find_ports()})
+    return len(found["tcp"])
+
+
+def read_walk() -> int:
+    """The kernel's filtered walk over all connections for the same ports, its answer received and thrown away."""
+    ports = find_ports()
+    return receive(pack_occupant_request(family, "tcp", ports) for family in _FAMILIES)
+
+
+def find_ports() -> frozenset[int]:
+    if not _ports:
+        with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
+            _ports.update(row.port for row in read_listeners(diag_socket, "tcp"))
+    return frozenset(_ports)
+
+
+_ports: set[int] = set()
+
+
+def receive(requests: Iterator[bytes]) -> int:
     received = 0
     buffer = bytearray(1 << 17)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as channel:
-        for protocol in _PROTOCOLS:
-            for family in _FAMILIES:
-                request = pack_listener_request(family, protocol)
-                channel.send(pack_message(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, 1, request))
-                size = 0
-                # The last message of a dump is 20 bytes, of type NLMSG_DONE: its type stands 16 bytes before the end.
-                while not size or buffer[size - 16 : size - 14] != _NLMSG_DONE:
-                    size = channel.recv_into(buffer)
-                    received += size
+        for request in requests:
+            channel.send(pack_message(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, 1, request))
+            size = 0
+            # The last message of a dump is 20 bytes, of type NLMSG_DONE: its type stands 16 bytes before the end.
+            while not size or buffer[size - 16 : size - 14] != _NLMSG_DONE:
+                size = channel.recv_into(buffer)
+                received += size
     return received
 
 
@@ -83,6 +110,8 @@ READINGS: dict[str, Callable[[], int]] = {
     "listed": read_listed,
     "sockets": read_sockets,
     "floor": read_floor,
+    "on_ports": read_on_ports,
+    "walk": read_walk,
     "psutil": read_psutil,
 }
 

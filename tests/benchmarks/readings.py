@@ -22,6 +22,7 @@ from .tasks import compare, describe
 
 PROBE = "ansible_collections.infracheck.bindings.tests.benchmarks.probe"
 ALL, LISTED, SOCKETS, FLOOR, PSUTIL = "all", "listed", "sockets", "floor", "psutil"
+ON_PORTS, WALK = "on_ports", "walk"
 _SLOW = 3  # rounds for whoever takes seconds
 
 
@@ -106,11 +107,20 @@ def measure_growth(
         for value in values:
             shape = _sized(size, value)
             with set_scene(shape), Probe(environment) as probe:
-                turns = {name: probe.reader(name) for name in (ALL, LISTED, SOCKETS, FLOOR)}
+                turns = {name: probe.reader(name) for name in (ALL, LISTED, SOCKETS, FLOOR, ON_PORTS, WALK)}
                 turns["ss"] = lambda: run_command(SS, CHECKOUT, environment).cost
                 medians[size, value] = take_turns(rounds, turns)
         rows = [(value, *(cost.seconds * 1000 for cost in medians[size, value].values())) for value in values]
-        heads = (size, "bind_check ms", "listener_info ms", "sockets alone ms", "recv alone ms", "ss -lntup ms")
+        heads = (
+            size,
+            "bind_check ms",
+            "listener_info ms",
+            "sockets alone ms",
+            "recv alone ms",
+            "what is on the ports ms",
+            "recv of that alone ms",
+            "ss -lntup ms",
+        )
         tables.append(Table(f"Growing {size}", heads, rows))
         curves = [
             Curve(head.removesuffix(" ms"), [(float(row[0]), float(row[column])) for row in rows])
@@ -140,6 +150,10 @@ def _judge_growth(
             first, *_between, last = steps[size]
             ratio = medians[size, last][ALL].seconds / medians[size, first][ALL].seconds
             targets.append(Target(f"{last:,} {size} over {first:,}", ratio, 1.1))
+    if "connections" in steps:
+        last = steps["connections"][-1]
+        ratio = medians["connections", last][ON_PORTS].seconds / medians["connections", last][WALK].seconds
+        targets.append(Target(f"what is on the ports among {last:,} connections, over the kernel's walk", ratio, 1.3))
     if "listeners" in steps:
         most = 10_000 if 10_000 in steps["listeners"] else steps["listeners"][-1]
         found = medians["listeners", most]
