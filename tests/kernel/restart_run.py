@@ -238,6 +238,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--port", type=int, help="one history only, of the seed and port that a report names")
     parser.add_argument("--worker", action="store_true", help="play in this process and print JSON")
+    parser.add_argument("--json", action="store_true", help="print the result of a run as JSON")
     arguments = parser.parse_args()
     if arguments.port:
         cases, story = Judge(arguments.seed).play(arguments.port)
@@ -245,6 +246,10 @@ def main() -> int:
         return 0
     if arguments.worker:
         json.dump(play_cases(arguments.cases, arguments.seed), sys.stdout)
+        return 0
+    if arguments.json:
+        counts, wrong = run(arguments.cases, arguments.seed, os.cpu_count() or 1)
+        json.dump({"counts": counts, "wrong": wrong}, sys.stdout)
         return 0
     begin = time.monotonic()
     counts, wrong = run(arguments.cases, arguments.seed, os.cpu_count() or 1)

@@ -7,16 +7,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Optional
 
-from .._model.connections import Occupant
+from .._model.connections import FIN_WAIT_2, Occupant
 from .._model.gaps import Gap
 from .._wire.diag_connections import FIRST_RELEASE_WITH_BOUND, pack_occupant_request, parse_occupants
 from .._wire.inet_diag import SOCK_DIAG_BY_FAMILY
 from .._wire.netlink import MalformedMessage
 from .._wire.rtnetlink import AF_INET, AF_INET6
 from .._wire.sockopts import parse_release
+from .._wire.timer_wheel import find_firing, parse_jiffies
 from .netlink_socket import NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
+
+_CLOCK_MONOTONIC_COARSE = 6  # include/uapi/linux/time.h; its resolution is one tick
+_ATTEMPTS = 8
+_TIMER_LIST_START = 1 << 16  # bytes
+_TIME_WAIT_MS = 60_000  # TCP_TIMEWAIT_LEN, include/net/tcp.h
 
 
 def read_occupants(
@@ -51,6 +60,50 @@ def read_protocol(diag_socket: NetlinkSocket, protocol: str, ports: Collection[i
     wanted = frozenset(ports)
     for family in (AF_INET, AF_INET6):
         request = pack_occupant_request(family, protocol, wanted)
-        parsed = parse_occupants(diag_socket.dump(SOCK_DIAG_BY_FAMILY, request), protocol)
-        rows += [row for row in parsed if row.port in wanted]  # the filter may take a few more
+
+        def dump(request: bytes = request) -> list[Occupant]:
+            parsed = parse_occupants(diag_socket.dump(SOCK_DIAG_BY_FAMILY, request), protocol)
+            return [row for row in parsed if row.port in wanted]  # the filter may take a few more
+
+        found = dump()
+        rows += _correct_timers(*_dump_within_tick(dump)) if any(row.is_timed for row in found) else found
     return rows
+
+
+def _dump_within_tick(dump: Callable[[], list[Occupant]]) -> tuple[list[Occupant], Optional[int]]:
+    """The rows, and the kernel's tick counter at the moment at which it told their times.
+
+    Those are relative to the counter, and near the edge of the timer wheel's grain one tick decides over seconds.
+    """
+    for _attempt in range(_ATTEMPTS):
+        before = _read_jiffies()
+        rows = dump()
+        if before is None or _read_jiffies() == before:
+            break
+    return rows, before
+
+
+def _correct_timers(rows: list[Occupant], now: Optional[int]) -> list[Occupant]:
+    """With the moment at which each timer fires in place of the one that it is set for."""
+    ticks = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
+    armed = {FIN_WAIT_2: _read_fin_timeout()}
+    return [
+        row
+        if row.clears_in is None
+        else row._replace(clears_in=find_firing(row.clears_in, armed.get(row.state, _TIME_WAIT_MS), ticks, now))
+        for row in rows
+    ]
+
+
+def _read_jiffies() -> Optional[int]:
+    """The kernel's tick counter, which root can read. The list has one block for each CPU, the first comes soon."""
+    with suppress(OSError), open("/proc/timer_list", "rb") as file:
+        return parse_jiffies(file.read(_TIMER_LIST_START))
+    return None
+
+
+def _read_fin_timeout() -> int:
+    """net.ipv4.tcp_fin_timeout, in milliseconds: what FIN_WAIT_2 without a process is set for."""
+    with suppress(OSError, ValueError), open("/proc/sys/net/ipv4/tcp_fin_timeout", "rb") as file:
+        return min(int(file.read()) * 1000, _TIME_WAIT_MS)
+    return _TIME_WAIT_MS
