@@ -37,9 +37,9 @@ def read_owners(
     walk = ProcessWalk(proc, {socket.inode for socket in sockets})
     with Cgroups(proc) as cgroups:
         if not every_process:
-            for cgroup_id in sorted({socket.cgroup_id or ROOT_CGROUP for socket in sockets} - {ROOT_CGROUP}):
+            for cgroup_id, inodes in sorted(_group_by_cgroup(sockets).items()):
                 for pid in cgroups.read_pids(cgroup_id):
-                    walk.look_into(pid)
+                    walk.look_into(pid, inodes)
         services = Services(proc, cgroups, walk)
         walked = bool(every_process) or any(services.is_unowned(socket) for socket in sockets)
         if walked:
@@ -57,6 +57,15 @@ def read_owners(
     if any(ownership.status == UNKNOWN for ownership in ownerships.values()):
         gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
     return ownerships, tuple(gaps + services.gaps)
+
+
+def _group_by_cgroup(sockets: Sequence[Socket]) -> dict[int, set[int]]:
+    """Inodes by the cgroup that created them, where that says something."""
+    groups: dict[int, set[int]] = {}
+    for socket in sockets:
+        if socket.inode and socket.cgroup_id not in (None, ROOT_CGROUP):
+            groups.setdefault(socket.cgroup_id or ROOT_CGROUP, set()).add(socket.inode)
+    return groups
 
 
 def _judge_absence(walk: ProcessWalk, complete: bool, proc: str) -> str:

@@ -49,9 +49,12 @@ class ProcessWalk:
         self.denied: dict[int, int] = {}
         self.hidden: Optional[str] = None
 
-    def look_into(self, pid: int) -> None:
+    def look_into(self, pid: int, enough: Collection[int] = ()) -> None:
         """Everything goes through one open directory, which stays bound to its process: a pid used again gives ESRCH,
         not a wrong owner.
+
+        enough: once these inodes have been found, the rest of the descriptors is left: a server opens its listeners
+        first, and ten thousand connections after them. Such a process is looked into again when all are.
         """
         if pid in self.seen:
             return
@@ -59,7 +62,7 @@ class ProcessWalk:
         try:
             directory = os.open(f"{self._proc}/{pid}", _DIRECTORY)
             try:
-                self._look(pid, directory)
+                self._look(pid, directory, enough)
             finally:
                 os.close(directory)
         except (FileNotFoundError, ProcessLookupError):
@@ -87,8 +90,8 @@ class ProcessWalk:
             if not fresh or not is_missing():
                 return
 
-    def _look(self, pid: int, directory: int) -> None:
-        found = self._scan(directory, "fd")
+    def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
+        found = self._scan(directory, "fd", enough)
         # The first thread may have ended while others work on: descriptors are then listed with those alone.
         if found is None and _count_threads(directory) > 1:
             found = self._scan_threads(directory)
@@ -96,26 +99,35 @@ class ProcessWalk:
             return
         name, exe, user, path = self._read_details(directory)
         self.paths[pid] = path
+        if enough and {inode for inode, _descriptor in found}.issuperset(enough):
+            self.seen.discard(pid)
         for inode, descriptor in found:
-            self.owners.setdefault(inode, []).append(Owner(pid, name, exe, user, descriptor))
+            owners = self.owners.setdefault(inode, [])
+            if all((owner.pid, owner.fd) != (pid, descriptor) for owner in owners):
+                owners.append(Owner(pid, name, exe, user, descriptor))
 
-    def _scan(self, directory: int, name: str) -> Optional[list[tuple[int, int]]]:
+    def _scan(self, directory: int, name: str, enough: Collection[int] = ()) -> Optional[list[tuple[int, int]]]:
         """The wanted (inode, descriptor) of a descriptor table; None when there is no descriptor at all. Raises
         OSError.
         """
         find, readlink = self._links.get, os.readlink
+        missing = set(enough)
+        found = []
+        entry = None
         table = os.open(name, _DIRECTORY, dir_fd=directory)
         try:
-            names = os.listdir(table)
-            found = []
-            for entry in names:
-                try:
-                    inode = find(readlink(entry, dir_fd=table))
-                except FileNotFoundError:
-                    continue  # closed meanwhile
-                if inode is not None:
-                    found.append((inode, int(entry)))
-            return found if names else None
+            with os.scandir(table) as entries:  # in the order of their numbers (fs/proc/fd.c, proc_readfd_common)
+                for entry in entries:
+                    try:
+                        inode = find(readlink(entry.name, dir_fd=table))
+                    except FileNotFoundError:
+                        continue  # closed meanwhile
+                    if inode is not None:
+                        found.append((inode, int(entry.name)))
+                        missing.discard(inode)
+                        if enough and not missing:
+                            break
+            return None if entry is None else found
         finally:
             os.close(table)
 

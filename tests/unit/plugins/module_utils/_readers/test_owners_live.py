@@ -131,9 +131,9 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pids: list[int] = []
     look: Callable[..., None] = processes.ProcessWalk._look
 
-    def record(walk: processes.ProcessWalk, pid: int, directory: int) -> None:
+    def record(walk: processes.ProcessWalk, pid: int, *rest: Any) -> None:
         pids.append(pid)
-        look(walk, pid, directory)
+        look(walk, pid, *rest)
 
     monkeypatch.setattr(processes.ProcessWalk, "_look", record)
     return pids
@@ -172,6 +172,74 @@ def test_the_creators_group_is_enough(nursery: Nursery, touched: list[int]) -> N
     assert ownership._replace(owners=()) == Ownership((), "found", system("nginx.service"), complete=False)
     assert gaps == ()
     assert touched == [child.pid]
+
+
+def hold_connections() -> sockets.socket:
+    """A listener, then a thousand other descriptors, then the listener once more."""
+    listener = listen()
+    held = [os.dup(0) for _number in range(1000)]
+    held.append(listener.dup().detach())
+    return listener
+
+
+def count_links(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+    readlink: Callable[..., str] = os.readlink
+
+    def count(path: str, *, dir_fd: Optional[int] = None) -> str:
+        names.append(path)
+        return readlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "readlink", count)
+    return names
+
+
+def test_what_a_server_opened_after_its_listeners_is_passed_over(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = nursery.start(hold_connections, "nginx.service")
+    names = count_links(monkeypatch)
+    ownership, _gaps = read(child.port)
+    [owner] = ownership.owners
+    assert owner.pid == child.pid
+    assert len(names) < 100
+
+
+def test_it_is_not_passed_over_where_every_holder_is_wanted(nursery: Nursery) -> None:
+    child = nursery.start(hold_connections, "nginx.service")
+    ownership, _gaps = read(child.port, every_process=True)
+    assert find_pids(ownership) == [child.pid, child.pid]
+
+
+def test_a_listener_of_another_group_behind_what_is_passed_over(nursery: Nursery) -> None:
+    """Its own group is empty by now, so that all processes are looked into, and this one once more."""
+    passed = nursery.start(listen, "worker.service")
+    foreign = take_over(passed.pid, passed.port)
+
+    def keep() -> sockets.socket:
+        listener = listen()
+        held = [os.dup(0) for _number in range(1000)]
+        held.append(os.dup(foreign))
+        os.close(foreign)
+        return listener
+
+    child = nursery.start(keep, "nginx.service")
+    os.close(foreign)
+    nursery.forget(passed.pid)
+    found, _gaps = read_owners((find_socket(child.port), find_socket(passed.port)))
+    assert [find_pids(found[find_socket(port).inode]) for port in (child.port, passed.port)] == [[child.pid]] * 2
+
+
+def take_over(pid: int, port: int) -> int:
+    """A descriptor of ours for that listener of another process."""
+    link = f"socket:[{find_socket(port).inode}]"
+    [number] = [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd) == link]
+    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd_getfd = 438  # x86-64 and all others but alpha
+        return int(ctypes.CDLL(None, use_errno=True).syscall(pidfd_getfd, pidfd, number, 0))
+    finally:
+        os.close(pidfd)
 
 
 def test_a_listener_shared_by_forked_processes(nursery: Nursery, touched: list[int]) -> None:
