@@ -116,3 +116,20 @@ def test_a_link_local_address_belongs_to_its_link(namespaces: Namespaces) -> Non
     assert bind_error("fe80::1", scope=socket.if_nametoindex("v0a")) == ""
     assert bind_error("fe80::1", scope=socket.if_nametoindex("v0b")) == "EADDRNOTAVAIL"
     assert bind_error("fe80::1", scope=4242) == "ENODEV"
+
+
+@in_namespace
+def test_the_rules_of_ipv6_count_from_the_first_that_is_added(namespaces: Namespaces) -> None:
+    """fib6_has_custom_rules: taking out the rule for table local alone does nothing, so the rules cannot be believed.
+
+    IPv4 notices at once (fib4_rule_delete).
+    """
+    namespaces.run([LO])
+    settle("::1")
+    namespaces.run(["ip -6 rule del pref 0", "ip rule del pref 0"])
+    assert route_type("127.0.0.1") == 0
+    assert route_type("::1") == RTN_LOCAL
+    namespaces.run(["ip -6 rule add pref 50 to 2001:db8:1::1 lookup 100"])
+    assert route_type("::1") == 0
+    assert bind_error("127.0.0.1") == ""
+    assert bind_error("::1") == ""
