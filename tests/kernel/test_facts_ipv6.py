@@ -17,11 +17,13 @@ import pytest
 from ansible_collections.infracheck.bindings.tests.kernel.facts import (
     FREEBIND,
     LO,
+    RTN_LOCAL,
     VETH,
     bind_error,
     in_namespace,
     open_socket,
     reach_error,
+    route_type,
     settle,
 )
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.build import Namespaces
