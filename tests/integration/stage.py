@@ -36,7 +36,13 @@ mount --bind "$site" "$stage/site"
 mount --bind "$checkout" "$stage/checkout"
 if [ "$access" = readonly ]; then
     cut -d ' ' -f 2 /proc/self/mounts | while read -r place; do
-        mount -o remount,bind,ro "$(printf '%b' "$place")"
+        mount -o remount,bind,ro "$(printf '%b' "$place")" 2>/dev/null || true  # one that others took away meanwhile
+    done
+    for place in "$stage" "$stage/checkout" /tmp /var /run /proc/sys/net/ipv4; do
+        if [ "$(findmnt -n -o OPTIONS --target "$place" | cut -c 1-2)" != ro ]; then
+            echo "$place can still be written to" >&2
+            exit 1
+        fi
     done
 fi
 case $user:$access in

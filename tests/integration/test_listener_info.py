@@ -167,15 +167,14 @@ def unit() -> Iterator[Path]:
     places = [Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"]
     if not places:
         pytest.skip("no cgroup2 hierarchy is mounted on this machine")
-    made_slice = not (places[0] / "system.slice").exists()
-    folder = places[0] / "system.slice" / f"infracheck-{uuid.uuid4().hex[:8]}.service"
+    name = f"infracheck{uuid.uuid4().hex[:8]}"
+    folder = places[0] / f"{name}.slice" / f"{name}.service"
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         folder.rmdir()
-        if made_slice:
-            folder.parent.rmdir()
+        folder.parent.rmdir()
 
 
 @pytest.mark.parametrize("user", [0, NOBODY], ids=["root", "nobody"])
