@@ -48,8 +48,8 @@ unit: $(DEV) link  ## Unit tests (under 30 s)
 
 .PHONY: integration
 integration: $(DEV) $(NEXT) link system-packages  ## The modules and playbooks on this machine, with both ansible-core lines
-	$(IN_VENV) pytest tests/integration
-	$(call with_next,pytest tests/integration)
+	$(IN_VENV) pytest -n 2 tests/integration
+	$(call with_next,pytest -n 2 tests/integration)
 
 WORLDS ?= 2000
 SEED ?=

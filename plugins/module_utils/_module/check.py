@@ -38,6 +38,8 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
         time.sleep(confirm_after)
         collected = _look(params, slugs, collect)
         findings, notes = keep_confirmed(findings, evaluate(collected.view, slugs))
+    if collected.undecided:
+        notes = [*notes, f"{collected.undecided} more were left out: it cannot be seen whether they match `units`"]
     failing = find_failing(findings, params["fail_on"], params["fail_on_unknown"])
     listeners, links = collected.view.listeners, collected.view.locality.links
     summary = summarize(listeners, findings)

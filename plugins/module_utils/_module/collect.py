@@ -42,6 +42,7 @@ class Sample(NamedTuple):
 class Collected(NamedTuple):
     view: View
     gaps: tuple[Gap, ...]
+    undecided: int = 0  # listeners left out because it cannot be seen whether they match `units`
 
 
 def collect_asked(params: dict[str, Any]) -> Collected:
@@ -78,7 +79,7 @@ def collect(
     gaps = list(dict.fromkeys(sample.gaps + owner_gaps + option_gaps))
     if undecided:
         gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
-    return Collected(View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps))
+    return Collected(View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps), undecided)
 
 
 def read_options(backend: Backend, sockets: Sequence[Socket], ownerships: Sequence[Ownership]) -> LiveOptions:

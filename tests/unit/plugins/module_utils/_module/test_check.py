@@ -180,6 +180,15 @@ def test_listeners_of_unseen_units_are_named_in_a_gap_when_units_are_asked_for()
     assert [gap.subject for gap in collected.gaps] == ["whether 2 listeners match `units`"]
 
 
+def test_a_run_that_could_see_no_unit_does_not_read_as_a_success():
+    backend = make_backend([([make_socket()], PRESENT)], {443: Ownership((), "denied", None)})
+    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, EVERYTHING._replace(units=("nginx*",))))
+    assert result["msg"].splitlines() == [
+        "No listener was found to look at",
+        "1 more were left out: it cannot be seen whether they match `units`",
+    ]
+
+
 def test_two_runs_say_the_same():
     sockets = [make_socket(port=port) for port in (3, 1, 2)]
     assert run((sockets, GONE)) == run((list(reversed(sockets)), GONE))
