@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from .fleet import LISTENERS, PING_PLAYBOOK, set_fleet
 from .peers import BIN, BUILD, CHECKOUT
 from .report import Part, Table, Target
 from .stopwatch import Cost, run_command, take_turns
+
+MITOGEN = "check_bindings.yml with Mitogen"
 
 
 def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str, str]) -> Part:
@@ -20,9 +24,17 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
     ping.write_text(PING_PLAYBOOK)
     peaks: dict[str, int] = {}
 
-    def play(name: str, playbook: Path, inventory: Path) -> Cost:
+    mitogen = {
+        "ANSIBLE_STRATEGY_PLUGINS": str(
+            Path(getattr(find_spec("ansible_mitogen"), "origin", "")).parent / "plugins" / "strategy"
+        ),
+        "ANSIBLE_STRATEGY": "mitogen_linear",
+    }
+    check = CHECKOUT / "check_bindings.yml"
+
+    def play(name: str, playbook: Path, inventory: Path, more: Mapping[str, str] = MappingProxyType({})) -> Cost:
         command = (str(BIN / "ansible-playbook"), "-i", str(inventory), "-f", str(forks), str(playbook))
-        ended = run_command(command, CHECKOUT, environment, accept=0)
+        ended = run_command(command, CHECKOUT, {**environment, **more}, accept=0)
         peaks[name] = ended.peak
         return ended.cost
 
@@ -31,7 +43,8 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
             rounds,
             {
                 "ping": lambda: play("ping", ping, inventory),
-                "check_bindings.yml": lambda: play("check_bindings.yml", CHECKOUT / "check_bindings.yml", inventory),
+                "check_bindings.yml": lambda: play("check_bindings.yml", check, inventory),
+                MITOGEN: lambda: play(MITOGEN, check, inventory, mitogen),
             },
         )
     rows = [
