@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, Binding, Listener, Socket
 from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
 from .locality import V4_MAPPED, Locality
-from .reuse import HIDDEN_CLAIM, HIDDEN_FLAGS, Held, foresee
+from .reuse import Held, foresee
 
 _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
@@ -172,7 +172,7 @@ def _foresee_port(
         domain = _find_domain(claim.ifindex, locality)
         rows = [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
     outlook = foresee(claim, rows, closing)
-    if outlook.verdict == UNKNOWN and outlook.reason in (HIDDEN_CLAIM, HIDDEN_FLAGS) and unread_options:
+    if outlook.verdict == UNKNOWN and unread_options:
         return outlook._replace(reason=unread_options)
     return outlook
 
