@@ -54,7 +54,7 @@ def collect_asked(params: dict[str, Any]) -> Collected:
 
 def list_listeners(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What listener_info returns. Raises as collect_asked does."""
-    view, gaps = collect_asked(params)
+    view, gaps, _undecided = collect_asked(params)
     links = view.locality.links
     return {"listeners": [render_listener(found, links) for found in view.listeners], "gaps": render_gaps(gaps)}, gaps
 
