@@ -34,7 +34,7 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
 
     def play(name: str, playbook: Path, inventory: Path, more: Mapping[str, str] = MappingProxyType({})) -> Cost:
         command = (str(BIN / "ansible-playbook"), "-i", str(inventory), "-f", str(forks), str(playbook))
-        ended = run_command(command, CHECKOUT, {**environment, **more}, accept=0)
+        ended = run_command(command, CHECKOUT, {**environment, **more})
         peaks[name] = ended.peak
         return ended.cost
 

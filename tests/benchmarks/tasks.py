@@ -87,7 +87,7 @@ def _timed(command: Sequence[str], environment: Mapping[str, str]) -> functools.
 
 
 def _run(command: tuple[str, ...], environment: Mapping[str, str]) -> Cost:
-    return run_command(command, CHECKOUT, environment, accept=2).cost
+    return run_command(command, CHECKOUT, environment).cost
 
 
 def _read_result(command: Sequence[str], environment: Mapping[str, str]) -> bytes:
