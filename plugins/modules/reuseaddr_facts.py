@@ -127,7 +127,8 @@ ansible_facts:
           description: As RV(infracheck.bindings.listener_info#module:listeners[].service).
           type: dict
         options:
-          description: As RV(infracheck.bindings.listener_info#module:listeners[].options). They are read from the live socket.
+          description:
+            - As RV(infracheck.bindings.listener_info#module:listeners[].options), read from the live socket.
           type: dict
         binding:
           description: As RV(infracheck.bindings.listener_info#module:listeners[].binding).

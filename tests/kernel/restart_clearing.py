@@ -46,7 +46,9 @@ def main() -> None:
     time.sleep(0.1)  # the acknowledgement of a FIN may take 40 ms
     shown: dict[str, dict[str, Any]] = {}
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+    foretold: dict[str, float] = {}
     for name, listener in listeners.items():
+        foretold[name] = time.monotonic()
         outlook = foresee(listener)[1]
         shown[name] = {"verdict": outlook.verdict, "foretold": outlook.clear_in_seconds, "waited": None}
         listener.close()
@@ -54,7 +56,7 @@ def main() -> None:
     while time.monotonic() - start < PATIENCE and any(seen["waited"] is None for seen in shown.values()):
         for name, seen in shown.items():
             if seen["waited"] is None and try_to_listen(IPV6 if "ipv6" in name else IPV4, ports[name]) is None:
-                seen["waited"] = time.monotonic() - start
+                seen["waited"] = time.monotonic() - foretold[name]
         time.sleep(STEP)
     for client in clients:
         client.close()
