@@ -33,9 +33,9 @@ def add_restarts(
     use, gaps = read_port_use(backend, collected.view.locality, ports, collected.view.listeners)
     outlooks = {found.socket: foresee_restart(found, use, collected.view.locality) for found in listeners}
     holders = read_holders(backend, outlooks.values(), collected.view.listeners)
-    return Collected(
-        collected.view._replace(restarts=Restarts(outlooks, holders)),
-        tuple(dict.fromkeys(collected.gaps + gaps)),
+    return collected._replace(
+        view=collected.view._replace(restarts=Restarts(outlooks, holders)),
+        gaps=tuple(dict.fromkeys(collected.gaps + gaps)),
     )
 
 
