@@ -1,0 +1,146 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, Owner, Ownership, Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, socket_units
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import (
+    UnknownUser,
+    read_lowest_free_port,
+    read_shared_domains,
+    read_unit_rights,
+    read_user_rights,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.socket_units import read_unit_options
+from builders import make_socket
+
+UNREAD = Options(reason="no right")
+
+
+def write(folder, name, text):
+    path = folder / "sys/net/ipv4"
+    path.mkdir(parents=True, exist_ok=True)
+    (path / name).write_text(text)
+    return str(folder)
+
+
+def test_the_lowest_free_port(tmp_path):
+    assert read_lowest_free_port(str(tmp_path)) == 1024, "before Linux 4.11"
+    assert read_lowest_free_port(write(tmp_path, "ip_unprivileged_port_start", "80\n")) == 80
+    assert read_lowest_free_port(write(tmp_path, "ip_unprivileged_port_start", "?")) is None
+
+
+def test_shared_domains(tmp_path):
+    assert read_shared_domains(str(tmp_path)) is False
+    assert read_shared_domains(write(tmp_path, "tcp_l3mdev_accept", "1\n")) is True
+    assert read_shared_domains(write(tmp_path, "tcp_l3mdev_accept", "0\n")) is False
+
+
+def test_rights_of_users():
+    root, other = read_user_rights("root"), read_user_rights("4711")
+    assert (root.uid, root.may_bind, other.uid, other.may_bind) == (0, True, 4711, False)
+    assert other.user == "user 4711"
+    own = read_user_rights(None)
+    assert own.uid == os.geteuid()
+    if os.geteuid() != 0:
+        assert own.may_bind is False
+    with pytest.raises(UnknownUser):
+        read_user_rights("no-such-user")
+
+
+ALL = "CapabilityBoundingSet=cap_chown cap_net_bind_service"
+TEST_UNITS = [
+    (["User=", ALL, "LoadState=loaded"], True, "a.service"),
+    (["User=root", "CapabilityBoundingSet=cap_chown", "LoadState=loaded"], False, "a.service"),
+    (
+        ["User=www", ALL, "AmbientCapabilities=", "LoadState=loaded"],
+        False,
+        "a.service, as user www and by its AmbientCapabilities,",
+    ),
+    (
+        ["User=www", ALL, "AmbientCapabilities=cap_net_bind_service", "LoadState=loaded"],
+        True,
+        "a.service, as user www and by its AmbientCapabilities,",
+    ),
+    (
+        ["User=", "DynamicUser=yes", ALL, "AmbientCapabilities=", "LoadState=loaded"],
+        False,
+        "a.service, as user of its own and by its AmbientCapabilities,",
+    ),
+    (["LoadState=not-found"], None, "a.service"),
+    (["no properties"], None, "a.service"),
+]
+
+
+@pytest.mark.parametrize(("lines", "may_bind", "who"), TEST_UNITS)
+def test_rights_of_units(monkeypatch, lines, may_bind, who):
+    monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(0, "", "\n".join(lines), ""))
+    monkeypatch.setattr(bind_rights, "read_lowest_free_port", lambda: 1024)
+    assert read_unit_rights("a.service") == Rights(who, None, may_bind, 1024)
+
+
+def test_without_systemd_the_rights_of_a_unit_are_unknown(monkeypatch):
+    monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(None, "could not be run", "", ""))
+    assert read_unit_rights("a.service").may_bind is None
+    assert read_unit_rights("a.socket").may_bind is True, "PID 1 binds it"
+
+
+# -- options of .socket units
+
+
+def socket_of(unit, scope="system"):
+    return Ownership((Owner(1, "systemd", None, None, 5),), FOUND, Service("systemd", unit, scope))
+
+
+def answer(monkeypatch, *lines, status=0):
+    asked = []
+
+    def run(command, **_options):
+        asked.append(command)
+        return Done(status, "refused", "\n".join(lines), "")
+
+    monkeypatch.setattr(socket_units, "run_command", run)
+    return asked
+
+
+def test_systemd_is_asked_once_for_what_cannot_be_read(monkeypatch):
+    asked = answer(
+        monkeypatch,
+        *("Id=a.socket", "ReusePort=yes", "KeepAlive=no", "DeferAcceptUSec=0", ""),
+        *("Id=b.socket", "ReusePort=no", "KeepAlive=yes", "DeferAcceptUSec=5s"),
+    )
+    read = Options(False, False, False, 0)
+    sockets = [make_socket(port=port) for port in (1, 2, 3, 4)] + [make_socket(port=5, protocol="udp")]
+    owners = [
+        socket_of("a.socket"),
+        socket_of("b.socket"),
+        socket_of("c.service"),
+        socket_of("a.socket"),
+        socket_of("a.socket"),
+    ]
+    options, gaps = read_unit_options(sockets, owners, [UNREAD, UNREAD, UNREAD, read, UNREAD], ())
+    assert options == [Options(True, True, False, 0), Options(True, False, True, 5), UNREAD, read, UNREAD]
+    assert gaps == ()
+    assert [command[-2:] for command in asked] == [("a.socket", "b.socket")]
+
+
+def test_the_units_of_users_are_not_asked_for(monkeypatch):
+    asked = answer(monkeypatch)
+    options, _gaps = read_unit_options([make_socket()], [socket_of("a.socket", "user")], [UNREAD], ())
+    assert (options, asked) == ([UNREAD], [])
+
+
+def test_a_refusal_is_a_gap(monkeypatch):
+    answer(monkeypatch, status=1)
+    options, gaps = read_unit_options([make_socket()], [socket_of("a.socket")], [UNREAD], ())
+    assert options == [UNREAD]
+    assert gaps == (Gap("systemd", "the options of .socket units", "refused"),)
