@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
@@ -35,19 +37,19 @@ def run(*samples, params=(), **options):
 
 @pytest.fixture
 def sleeps(monkeypatch):
-    seconds = []
-    monkeypatch.setattr(check.time, "sleep", seconds.append)
+    seconds: list[float] = []
+    monkeypatch.setattr(f"{check.__name__}.time.sleep", seconds.append)
     return seconds
 
 
 def test_sockets_are_read_before_the_network_and_owners_last():
-    asked = []
+    asked: list[tuple[Any, ...]] = []
     collect(make_backend([([make_socket()], PRESENT)], asked=asked))
     assert [call[0] for call in asked] == ["sockets", "network", "owners"]
 
 
 def test_a_doubtful_listener_is_looked_at_again_and_all_its_holders_are_looked_for():
-    asked = []
+    asked: list[tuple[Any, ...]] = []
     sockets = [make_socket("0.0.0.0", 22), make_socket()]
     collect(make_backend([(sockets, GONE)], asked=asked))
     assert [call[0] for call in asked] == ["sockets", "network", "lookups", "sockets", "owners"]
@@ -55,7 +57,7 @@ def test_a_doubtful_listener_is_looked_at_again_and_all_its_holders_are_looked_f
 
 
 def test_all_owners_looks_for_every_holder_of_every_listener():
-    asked = []
+    asked: list[tuple[Any, ...]] = []
     collect(make_backend([([make_socket(port=1), make_socket(port=2)], PRESENT)], asked=asked), all_owners=True)
     assert asked[-1] == ("owners", [0, 1])
 
@@ -152,7 +154,7 @@ def test_nothing_is_waited_for_when_nothing_is_wrong(sleeps):
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e9])
 def test_a_wrong_wait_is_refused_before_anything_is_read(seconds):
-    asked = []
+    asked: list[tuple[Any, ...]] = []
     backend = make_backend([([], PRESENT)], asked=asked)
     with pytest.raises(InvalidOption, match="option confirm_after"):
         check_bindings({**PARAMS, "confirm_after": seconds}, lambda _params: collect(backend))

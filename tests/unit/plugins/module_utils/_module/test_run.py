@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
@@ -18,8 +20,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backe
 
 class FakeModule:
     def __init__(self):
-        self.params = {"a": 1}
-        self.said = []
+        self.params: dict[str, Any] = {"a": 1}
+        self.said: list[tuple[str, Any]] = []
 
     def warn(self, warning):
         self.said.append(("warn", warning))
@@ -27,8 +29,8 @@ class FakeModule:
     def exit_json(self, **result):
         self.said.append(("exit", result))
 
-    def fail_json(self, **result):
-        self.said.append(("fail", result))
+    def fail_json(self, msg, **result):
+        self.said.append(("fail", {"msg": msg, **result}))
 
 
 def test_an_answer_is_returned_unchanged_and_changes_nothing():
