@@ -73,10 +73,6 @@ def _flush(scene: Scene) -> None:
     scene.steps.append(f"ip addr flush dev {scene.pick_link()}")
 
 
-def _pick_made_link(scene: Scene) -> str:
-    return scene.random.choice([link for link in scene.links if link != "lo"] or ["lo"])
-
-
 def _down(scene: Scene) -> None:
     scene.steps.append(f"ip link set {scene.pick_link()} down")
 
@@ -91,11 +87,11 @@ def _up(scene: Scene) -> None:
 
 
 def _delete_link(scene: Scene) -> None:
-    scene.steps.append(f"ip link del {_pick_made_link(scene)}")
+    scene.steps.append(f"ip link del {scene.pick_made_link()}")
 
 
 def _recreate_link(scene: Scene) -> None:
-    link = _pick_made_link(scene)
+    link = scene.pick_made_link()
     scene.steps.append(f"ip link del {link}")
     if scene.chance(10):
         # The very index that it had (links are numbered in the order of their making, lo being 1): pins hold again.
@@ -109,20 +105,20 @@ def _recreate_link(scene: Scene) -> None:
 
 
 def _rename(scene: Scene) -> None:
-    link = _pick_made_link(scene)
+    link = scene.pick_made_link()
     steps = [f"ip link set {link} name renamed0"]
     scene.steps += [f"ip link set {link} down", *steps, "ip link set renamed0 up"] if scene.chance(50) else steps
 
 
 def _move_link_away(scene: Scene) -> None:
-    link = _pick_made_link(scene)
+    link = scene.pick_made_link()
     scene.steps.append(f"ip link set {link} netns OTHER")
     if scene.chance(30):
         scene.steps += [f"other ip link set {link} netns OWN", f"ip link set {link} up"]
 
 
 def _unmaster(scene: Scene) -> None:
-    scene.steps.append(f"ip link set {_pick_made_link(scene)} {scene.random.choice(('nomaster', 'master br0'))}")
+    scene.steps.append(f"ip link set {scene.pick_made_link()} {scene.random.choice(('nomaster', 'master br0'))}")
 
 
 def _delete_route(scene: Scene) -> None:

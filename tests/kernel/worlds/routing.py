@@ -33,7 +33,8 @@ def _draw_ipv4_route(scene: Scene) -> str:
         word = scene.random.choice(("blackhole", "unreachable", "prohibit", "throw"))
         return f"{word} {single} table {table} metric {scene.random.choice((0, 0, 5))}"
     word = scene.random.choice(("broadcast", "multicast", "unicast", "unicast"))
-    return f"{word} {single} dev {scene.pick_link()} table {table}"
+    # Never out of lo: what is sent there comes back, local or not, but only from inside (__mkroute_output).
+    return f"{word} {single} dev {scene.pick_made_link()} table {table}"
 
 
 def _draw_ipv6_route(scene: Scene) -> str:
@@ -49,7 +50,7 @@ def _draw_ipv6_route(scene: Scene) -> str:
     if kind <= 85:
         word = scene.random.choice(("blackhole", "unreachable", "prohibit"))
         return f"{word} {single} dev lo table {table} metric {scene.random.choice((1, 1024))}"
-    return f"unicast {single} dev {scene.pick_link()} table {table}"
+    return f"unicast {single} dev {scene.pick_made_link()} table {table}"
 
 
 def draw_rule(scene: Scene) -> None:

@@ -56,6 +56,9 @@ class Scene:
     def pick_link(self) -> str:
         return self.random.choice(list(self.links))
 
+    def pick_made_link(self) -> str:
+        return self.random.choice([link for link in self.links if link != "lo"] or ["v0a"])
+
     def mac(self) -> str:
         self._macs += 1
         return f"02:00:00:00:00:{self._macs:02x}"
