@@ -97,7 +97,7 @@ def _recreate_link(scene: Scene) -> None:
         # The very index that it had (links are numbered in the order of their making, lo being 1): pins hold again.
         scene.steps.append(f"ip link add {link} index {scene.random.randint(2, 6)} type veth peer name again")
     else:
-        scene.steps += scene.links[link]
+        scene.steps += scene.links.get(link, [])
     if scene.chance(80):
         scene.steps.append(f"ip link set {link} up")
     if scene.chance(70):
