@@ -293,11 +293,11 @@ class History:
         return client
 
     def _pick_target(self, setup: Setup, wildcard: str, outside: bool) -> str:
-        ipv4 = (SERVER4, SECOND4) if outside else (*LOOPBACKS, SERVER4)
-        ipv6 = (SERVER6, LINK_LOCAL6) if outside else ("::1", SERVER6)
+        ipv4: list[str] = [SERVER4, SECOND4] if outside else [*LOOPBACKS, SERVER4]
+        ipv6: list[str] = [SERVER6, LINK_LOCAL6] if outside else ["::1", SERVER6]
         if wildcard == "0.0.0.0":
             return self.random.choice(ipv4)
-        return self.random.choice(ipv6 if setup.v6only else (*ipv4, *ipv6))
+        return self.random.choice(ipv6 if setup.v6only else ipv4 + ipv6)
 
     def _accept(self) -> Optional[socket.socket]:
         """From whichever listener has it."""

@@ -72,14 +72,13 @@ def hold():
             **arguments,
         )
         started.append(process)
+        assert process.stdout is not None
         line = process.stdout.readline()
         return process.pid, [tuple(map(int, part.split())) for part in line.strip().split(";")]
 
     yield start
     for process in started:
-        process.stdin.close()
-        process.wait(timeout=10)
-        process.stdout.close()
+        process.communicate(timeout=10)  # closes its standard input, on which it ends
 
 
 def own(pid, *descriptors):
@@ -99,7 +98,7 @@ class Counting:
 
     def __init__(self):
         self.real = make_calls()
-        self.counts = Counter()
+        self.counts: Counter[tuple[str, int]] = Counter()
 
     def open_process(self, pid):
         self.counts["open", pid] += 1
@@ -129,9 +128,9 @@ def test_every_combination_of_options_is_read(hold):
     assert gaps == ()
     assert count_descriptors() == before
     for bits, (stream, datagram) in enumerate(zip(found[:8], found[8:16])):
-        flags = [bool(bits >> number & 1) for number in range(3)]
-        assert stream == Options(*flags, 0)
-        assert datagram == Options(*flags, None)
+        reuseaddr, reuseport, keepalive = (bool(bits >> number & 1) for number in range(3))
+        assert stream == Options(reuseaddr, reuseport, keepalive, 0)
+        assert datagram == Options(reuseaddr, reuseport, keepalive, None)
     # The kernel keeps the number of SYN-ACK retransmits and makes seconds of it again.
     assert found[16].defer_accept == 3
 
