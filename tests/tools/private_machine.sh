@@ -41,6 +41,7 @@ inside() {
 # 0: no limit, as the pids controller is not to be had here
 pids_limit = 0
 default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
+cgroups = "no-conmon"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"

@@ -281,7 +281,7 @@ def _refuse_beyond(plan: Plan, max_units: int) -> Plan:
     return plan._replace(
         action=NONE,
         decision=LIMIT,
-        reason=f"{max_units} other units are restarted first, and rebind_max_units allows no more; {plan.reason}",
+        reason=f"others are restarted first, and rebind_max_units allows no more than {max_units}; {plan.reason}",
         advice="run once more, or raise rebind_max_units",
         wait=None,
     )
