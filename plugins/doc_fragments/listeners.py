@@ -72,7 +72,8 @@ options:
 options:
   confirm_after:
     description:
-      - If something looks wrong, wait so many seconds, look again, and report only what both looks show.
+      - If something looks wrong that may pass by itself, wait so many seconds, look again, and report only what both
+        looks show.
       - An address that is taken away and given back, as when a DHCP lease is renewed, is then no finding.
     type: float
     default: 0

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from .._model.findings import Finding
 from .._model.gaps import Gap
-from .._rules.engine import RULES, evaluate, find_failing
+from .._rules.engine import RULES, evaluate, find_failing, may_pass
 from .._rules.restart_blocked import SLUG as RESTART_BLOCKED
 from .._rules.restart_blocked import may_be_blocked
 from .arguments import parse_confirm_after
@@ -34,7 +34,7 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
     collected = _look(params, slugs, collect)
     findings = evaluate(collected.view, slugs)
     notes: list[str] = []
-    if confirm_after and findings:
+    if confirm_after and may_pass(findings):
         time.sleep(confirm_after)
         collected = _look(params, slugs, collect)
         findings, notes = keep_confirmed(findings, evaluate(collected.view, slugs))

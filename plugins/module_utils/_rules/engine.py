@@ -26,16 +26,17 @@ from .view import View
 class Rule(NamedTuple):
     slug: str  # stable: users name it in `rules` and `skip_rules`
     find: Callable[[View], Iterable[Finding]]
+    may_pass: bool  # what it finds may be over a moment later, so that a second look is worth waiting for
 
 
 RULES = (
-    Rule("stale-address", find_stale_addresses),
-    Rule("stale-interface", find_stale_interfaces),
-    Rule("pending-address", find_pending_addresses),
-    Rule("link-down", find_links_down),
-    Rule("no-reuseaddr", find_missing_reuseaddr),
-    Rule("restart-blocked", find_blocked_restarts),
-    Rule("shared-binding", find_shared_bindings),
+    Rule("stale-address", find_stale_addresses, may_pass=True),
+    Rule("stale-interface", find_stale_interfaces, may_pass=True),
+    Rule("pending-address", find_pending_addresses, may_pass=True),
+    Rule("link-down", find_links_down, may_pass=True),
+    Rule("no-reuseaddr", find_missing_reuseaddr, may_pass=False),
+    Rule("restart-blocked", find_blocked_restarts, may_pass=True),
+    Rule("shared-binding", find_shared_bindings, may_pass=False),
 )
 
 
@@ -43,6 +44,12 @@ def evaluate(view: View, slugs: Collection[str]) -> list[Finding]:
     """The findings of the named rules, the worst first, then by listener, then in the order of RULES."""
     found = [finding for rule in RULES if rule.slug in slugs for finding in rule.find(view)]
     return sorted(found, key=_sort_key)  # stable
+
+
+def may_pass(findings: Iterable[Finding]) -> bool:
+    """Whether one of them may be gone a moment later."""
+    passing = {rule.slug for rule in RULES if rule.may_pass}
+    return any(finding.verdict == FAIL and finding.rule in passing for finding in findings)
 
 
 def find_failing(findings: Iterable[Finding], fail_on: str, fail_on_unknown: bool) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import UNKNOWN_OWNERSHIP, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import check
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
@@ -149,6 +150,16 @@ def test_what_both_samples_show_is_reported_once_and_by_the_second(sleeps):
 
 def test_nothing_is_waited_for_when_nothing_is_wrong(sleeps):
     run(([make_socket()], PRESENT), params={"confirm_after": 5})
+    assert sleeps == []
+
+
+def test_nothing_is_waited_for_when_what_is_wrong_stays_so(sleeps):
+    lacking = make_backend([([make_socket()], PRESENT)])._replace(
+        read_options=lambda sockets, _ownerships: ([Options(reuseaddr=False)] * len(sockets), ())
+    )
+    params = {**PARAMS, "confirm_after": 5, "skip_rules": ["restart-blocked"]}
+    result, _gaps = check_bindings(params, lambda _params: collect(lacking))
+    assert [finding["rule"] for finding in result["findings"]] == ["no-reuseaddr"]
     assert sleeps == []
 
 
