@@ -159,9 +159,20 @@ def _is_limited_broadcast(listener: Opened) -> bool:
     return listener.ipv4 == b"\xff\xff\xff\xff"
 
 
+def _is_anything_bindable() -> bool:
+    """Then a bind that succeeded says nothing of table local; there may be none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
+        try:
+            anything.bind(("240.0.0.7", 0))
+        except OSError:
+            return False
+    return True
+
+
 def _would_deliver(listener: Opened, is_in_table_local: bool) -> Optional[bool]:
     family, packed = (socket.AF_INET6, listener.packed) if listener.ipv4 is None else (socket.AF_INET, listener.ipv4)
     kind = look_up(family, packed)
-    if kind == RTN_LOCAL and listener.is_tcp and listener.ipv4 is not None and not is_in_table_local:
+    is_tcp_ipv4 = listener.is_tcp and listener.ipv4 is not None
+    if kind == RTN_LOCAL and is_tcp_ipv4 and (not is_in_table_local or _is_anything_bindable()):
         return None  # whether the handshake comes about is more than a route lookup (see test_facts_ipv4)
     return kind == RTN_LOCAL or (kind in (RTN_BROADCAST, RTN_ANYCAST) and not listener.is_tcp)
