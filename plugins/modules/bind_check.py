@@ -15,7 +15,8 @@ description:
   - A service that listens on an address gets no error when that address is taken away. It stays in LISTEN and nobody
     can reach it. This module compares every listening TCP and bound UDP socket of a host with the addresses, links and
     local routes that the host has now, and fails when something is wrong.
-  - The rules are C(stale-address), C(stale-interface), C(pending-address) and C(link-down).
+  - The rules C(stale-address), C(stale-interface), C(pending-address) and C(link-down) look at what a listener is bound
+    to; C(no-reuseaddr), C(restart-blocked) and C(shared-binding) at what else is on its port, now and after a restart.
   - What could not be read is reported as unknown, with the reason, and never as fine.
   - It reads only. No privilege is needed for the verdicts; to see the processes of other users takes root.
 extends_documentation_fragment:
@@ -39,13 +40,27 @@ options:
     description: Run only these rules. Empty runs all.
     type: list
     elements: str
-    choices: [stale-address, stale-interface, pending-address, link-down]
+    choices:
+      - stale-address
+      - stale-interface
+      - pending-address
+      - link-down
+      - no-reuseaddr
+      - restart-blocked
+      - shared-binding
     default: []
   skip_rules:
     description: Leave these rules out.
     type: list
     elements: str
-    choices: [stale-address, stale-interface, pending-address, link-down]
+    choices:
+      - stale-address
+      - stale-interface
+      - pending-address
+      - link-down
+      - no-reuseaddr
+      - restart-blocked
+      - shared-binding
     default: []
   include_listeners:
     description: Return all listeners that were looked at, and not only those with a finding.
@@ -198,7 +213,9 @@ gaps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
+
+# First of ours, as it imports the others. pylint: disable-next=unused-import
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import (
     BACKEND_OPTION,
     CONFIRM_OPTION,

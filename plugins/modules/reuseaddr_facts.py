@@ -170,7 +170,9 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
+
+# First of ours, as it imports the others. pylint: disable-next=unused-import
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import (
     BACKEND_OPTION,
     LISTENER_OPTIONS,

@@ -272,7 +272,9 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
+
+# First of ours, as it imports the others. pylint: disable-next=unused-import
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import wait_for_address
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import BACKEND_OPTION
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module

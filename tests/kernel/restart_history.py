@@ -158,7 +158,7 @@ class History:
         if first is not None and self.random.random() < 0.15:
             self._connect_some()
             self._restart_in_the_past(first)
-        for _ in range(self.random.choice((0, 0, 0, 1, 2))):
+        for _round in range(self.random.choice((0, 0, 0, 1, 2))):
             self._listen(first)
         self._connect_some()
         self._bind_quietly(0.1)
@@ -167,7 +167,7 @@ class History:
 
     def play_udp(self) -> None:
         first = None
-        for _ in range(self.random.choice((1, 2, 2, 3, 4))):
+        for _round in range(self.random.choice((1, 2, 2, 3, 4))):
             setup = draw_setup(self.random, socket.SOCK_DGRAM, first)
             try:
                 made = make_socket(setup, self.port, self._namespaces)

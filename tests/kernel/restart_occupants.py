@@ -48,7 +48,7 @@ def read_everything(diag: NetlinkSocket, protocol: str) -> list[Occupant]:
 def pick_ports(random: Random, used: list[int]) -> list[int]:
     some = random.sample(used, random.randint(1, len(used)))
     # Unused ones between them, up to more than the kernel's filter has ranges for.
-    return some + [random.randint(0, 65535) for _ in range(random.choice((0, 5, 100, 500)))]
+    return some + [random.randint(0, 65535) for _round in range(random.choice((0, 5, 100, 500)))]
 
 
 def strip(row: Occupant) -> Occupant:

@@ -109,7 +109,7 @@ class Judge:
         options = listener.options
         restart = setup._replace(reuseaddr=bool(options.reuseaddr), reuseport=bool(options.reuseport), late=False)
         attempts = [("restart", restart, foresee_restart(listener, use, self._locality))]
-        for _ in range(CLAIMS):
+        for _round in range(CLAIMS):
             wished = draw_setup(random, setup.kind, setup)._replace(late=False)
             attempts.append(("preflight", wished, self._foresee_bind(wished, history.port, use, inode)))
         random.shuffle(attempts)

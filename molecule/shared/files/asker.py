@@ -38,12 +38,13 @@ def main() -> None:
     while True:
         started = time.monotonic()
         for wish, count in counts.items():
-            kind, _, where = wish.partition("=")
-            address, _, port = where.rpartition(":")
+            kind, _equals, where = wish.partition("=")
+            address, _colon, port = where.rpartition(":")
             count[0] += 1
             count[1] += not is_answering(kind, address, int(port))
         with open(f"{path}.new", "w", encoding="ascii") as stream:
-            stream.writelines(f"{wish.partition('=')[0]} {asked} {failed}\n" for wish, (asked, failed) in counts.items())
+            for wish, (asked, failed) in counts.items():
+                stream.write(f"{wish.partition('=')[0]} {asked} {failed}\n")
         os.replace(f"{path}.new", path)
         time.sleep(max(0.0, 0.5 - (time.monotonic() - started)))
 

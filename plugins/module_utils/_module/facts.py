@@ -46,7 +46,8 @@ def gather_reuse_settings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
 
     collected = add_restarts(select_backend(params["backend"]), collect_asked(params))
     view, restarts = collected.view, collected.view.restarts
-    assert restarts is not None
+    if restarts is None:
+        raise AssertionError("add_restarts leaves no view without them")
     return {
         "ansible_facts": {
             "reuseaddr": [

@@ -81,7 +81,7 @@ def _read_connection(proc: str, pid: int) -> str:
             pairs = [entry.partition(b"=") for entry in stream.read().split(b"\0")]
     except OSError:
         return ""
-    return next((value.decode("ascii", "replace") for key, _, value in pairs if key == b"SSH_CONNECTION"), "")
+    return next((value.decode("ascii", "replace") for key, _equals, value in pairs if key == b"SSH_CONNECTION"), "")
 
 
 def _read_cgroup(proc: str) -> str:

@@ -31,7 +31,11 @@ class Done(NamedTuple):
 
 
 def run_command(
-    command: Sequence[str], *, timeout: float, environment: Mapping[str, str] = {}, user: Optional[str] = None
+    command: Sequence[str],
+    *,
+    timeout: float,
+    environment: Optional[Mapping[str, str]] = None,
+    user: Optional[str] = None,
 ) -> Done:
     """Never raises. user: run as that one, with its groups."""
     try:
@@ -41,7 +45,7 @@ def run_command(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            env={**environment, **_ENVIRONMENT},
+            env={**(environment or {}), **_ENVIRONMENT},
             cwd="/",
             check=False,
             **identity,

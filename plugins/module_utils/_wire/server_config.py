@@ -70,7 +70,7 @@ def parse_nginx_listens(text: str) -> list[Wish]:
             if words or not stack:
                 raise ServerConfigError("nginx -T: the braces do not match")
             name, listens = stack.pop()
-            if name == "server" and not listens and [block for block, _ in stack] == ["http"]:
+            if name == "server" and not listens and [block for block, _listens in stack] == ["http"]:
                 wishes[parse_endpoint("*:80")] = None  # the default of a server without a listen
         elif words and words[0] == "listen" and stack and stack[-1][0] == "server":
             stack[-1] = ("server", True)

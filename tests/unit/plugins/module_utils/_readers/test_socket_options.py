@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import ansible_collections.infracheck.bindings.plugins.module_utils._wire.sockopts  # noqa: F401 - a child without rights cannot import it
+# A child without rights cannot import it later.
+import ansible_collections.infracheck.bindings.plugins.module_utils._wire.sockopts  # noqa: F401  # pylint: disable=unused-import
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
@@ -165,7 +166,7 @@ def test_a_pending_error_stays_with_its_owner():
         owner.send(b"x")  # the refusal comes back as an error of the next call
         inode = os.fstat(owner.fileno()).st_ino
         rows = [row(inode, owner.getsockname()[1], protocol="udp")]
-        for _ in range(3):
+        for _round in range(3):
             found, gaps = read_options(rows, [own(os.getpid(), owner.fileno())])
             assert (found[0].reason, gaps) == (None, ())
         assert owner.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
@@ -214,7 +215,7 @@ def test_the_port_is_free_again_when_its_owner_closes_it_under_a_reading_loop():
         # Of three rounds one must do: on a busy machine the reader can lose the processor in the wrong moment.
         rounds: list[float] = []
         while len(rounds) < 3 and not (rounds and rounds[-1] < 0.005):
-            rounds.append(sorted(_close_and_bind_again() for _ in range(1000))[989])
+            rounds.append(sorted(_close_and_bind_again() for _round in range(1000))[989])
     finally:
         os.kill(reader, 9)
         os.waitpid(reader, 0)
@@ -329,7 +330,7 @@ def test_reading_many_sockets_is_fast(hold):
     rows = [row(inode, port) for _descriptor, inode, port in held]
     owners = [own(pid, descriptor) for descriptor, _inode, _port in held]
     seconds = []
-    for _ in range(10):
+    for _round in range(10):
         start = time.perf_counter()
         assert read_options(rows, owners)[1] == ()
         seconds.append(time.perf_counter() - start)

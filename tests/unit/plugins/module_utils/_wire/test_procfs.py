@@ -69,7 +69,7 @@ TEST_SOCKETS = [
     pytest.param(
         UDP_TABLE, "udp", "ipv4", [bound("0.0.0.0", 53, protocol="udp", queued=None, uid=101, inode=555)], id="udp"
     ),
-    pytest.param(TCP_TABLE.split(b"\n")[0] + b"\n", "tcp", "ipv4", [], id="nobody listens"),
+    pytest.param(TCP_TABLE.split(b"\n", maxsplit=1)[0] + b"\n", "tcp", "ipv4", [], id="nobody listens"),
 ]
 
 
