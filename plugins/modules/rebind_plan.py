@@ -201,35 +201,143 @@ plan:
       type: list
       elements: dict
     healthy:
-      description: What else it listens on.
+      description: What else it listens on, as RV(infracheck.bindings.listener_info#module:listeners) describes it.
       type: list
       elements: dict
     proof:
-      description: Where it will listen, how that is known (C(method)), why not (C(problem)), and what the kernel
-        would say to each bind (C(binds)).
+      description: Where it will listen, and how that is known.
       type: dict
+      contains:
+        method:
+          description: V(declared), V(ListenStream), V(sshd -T), V(nginx -t) or V(none).
+          type: str
+          sample: nginx -t
+        problem:
+          description: Why the method says nothing, or null.
+          type: str
+        binds:
+          description: Each bind that the restart is to make.
+          type: list
+          elements: dict
+          contains:
+            protocol:
+              description: Protocol.
+              type: str
+              sample: tcp
+            address:
+              description: Address.
+              type: str
+              sample: 192.0.2.20
+            port:
+              description: Port.
+              type: int
+              sample: 443
+            interface:
+              description: Interface that it will be pinned to, or null.
+              type: str
+            verdict:
+              description: What the kernel would say, as M(infracheck.bindings.bind_preflight) has it.
+              type: str
+              sample: ok
+            errno:
+              description: What it would answer, by name; null for V(ok) and V(unknown).
+              type: str
+            reason:
+              description: Why, for a person; null for V(ok).
+              type: str
+            clear_in_seconds:
+              description: When the last blocker is gone by itself; null when nobody can say.
+              type: int
     check:
-      description: The configuration check that was run, with its C(status) and C(output). Null without one.
+      description: The configuration check that was run, or null.
       type: dict
+      contains:
+        command:
+          description: Its words.
+          type: list
+          elements: str
+          sample: [/usr/sbin/nginx, -t]
+        status:
+          description: Its exit status; null where it could not be run.
+          type: int
+          sample: 0
+        output:
+          description: The last lines that it printed.
+          type: str
+          sample: "nginx: configuration file /etc/nginx/nginx.conf test is successful"
     dependents:
-      description: Active units that systemd would restart along, and how many listeners they hold.
+      description: Active units that systemd would restart along.
       type: list
       elements: dict
+      contains:
+        unit:
+          description: Its name.
+          type: str
+          sample: app.service
+        listeners:
+          description: How many listeners it holds.
+          type: int
+          sample: 0
     carries_run:
       description: Why this very run hangs on the unit, or null.
       type: str
     wait:
-      description: How long the port is not clear yet (C(seconds), null where nobody can say), and whether to stop first
-        (C(stop_first)). Null where there is nothing to wait for.
+      description: What a restart has to wait for, or null.
       type: dict
+      contains:
+        seconds:
+          description: Until the ports are clear; null where nobody can say.
+          type: int
+          sample: 42
+        stop_first:
+          description: Whether it is stopped meanwhile.
+          type: bool
+          sample: false
     commands:
-      description: What carries it out, each a list of words. C(restart) is all of it; C(stop), C(start), C(recover),
-        C(state), C(journal).
+      description: What carries it out, as lists of words; all empty where nothing is done.
       type: dict
+      contains:
+        restart:
+          description: All of it, one command after the other.
+          type: list
+          elements: list
+          sample: [[systemctl, --no-ask-password, restart, nginx.service]]
+        stop:
+          description: Its first half.
+          type: list
+          elements: list
+        start:
+          description: Its second half.
+          type: list
+          elements: list
+        recover:
+          description: Starts it after a failure.
+          type: list
+          elements: list
+        state:
+          description: Says whether it is active.
+          type: list
+          elements: str
+        journal:
+          description: Prints its last log lines.
+          type: list
+          elements: str
     endpoints:
       description: What M(infracheck.bindings.connect_check) is to reach afterwards.
       type: list
       elements: dict
+      contains:
+        host:
+          description: Address.
+          type: str
+          sample: 192.0.2.20
+        port:
+          description: Port.
+          type: int
+          sample: 443
+        interface:
+          description: Interface to go through, or null.
+          type: str
 awaited:
   description: Addresses and interfaces that are missing, and are all that keeps units from being restarted.
   returned: without O(since)
@@ -301,7 +409,9 @@ gaps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401  first
+
+# First of ours, as it imports the others. pylint: disable-next=unused-import
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import CONFIRM_OPTION
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan import plan_rebind
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_options import (
+    make_place,
+    parse_expected,
+    parse_settings,
+    parse_since,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Place
+from plans import wish
+
+PARAMS: dict[str, Any] = {
+    "actions": {},
+    "checks": {},
+    "never_restart": {},
+    "unproven": "refuse",
+    "containers": False,
+    "units": [],
+    "max_units": 5,
+    "max_wait": 0.0,
+    "allow_downtime": False,
+    "failed": {},
+    "rescued": [],
+    "since": None,
+}
+
+TEST_EXPECTED = [
+    ("192.0.2.5:443", wish("192.0.2.5:443")),
+    (" 192.0.2.5:53/udp ", wish("192.0.2.5:53/udp")),
+    ("[2001:db8::5]:443/tcp", wish("[2001:db8::5]:443")),
+    ("[fe80::5%eth1]:443", wish("[fe80::5]:443", "eth1")),
+    ({"address": "0.0.0.0", "port": 443, "interface": "eth1"}, wish("0.0.0.0:443", "eth1")),
+    ({"address": "2001:db8::5", "port": "53", "protocol": "udp"}, wish("[2001:db8::5]:53/udp")),
+    ({"address": "::", "port": 53, "interface": None}, wish("[::]:53")),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), TEST_EXPECTED)
+def test_expected(value: object, expected: object) -> None:
+    assert parse_expected({"x.service": [value]}) == {"x.service": (expected,)}
+
+
+TEST_WRONG = [
+    [],
+    "192.0.2.5:443",
+    ["192.0.2.5"],
+    ["localhost:443"],
+    ["192.0.2.5:443/sctp"],
+    ["192.0.2.5:0"],
+    [443],
+    [{"address": "192.0.2.5"}],
+    [{"address": "192.0.2.5", "port": 443, "device": "eth1"}],
+    [{"address": "192.0.2.5", "port": 443, "protocol": "sctp"}],
+    [{"address": "192.0.2.5", "port": 443, "interface": 3}],
+]
+
+
+@pytest.mark.parametrize("value", TEST_WRONG)
+def test_a_wrong_declaration_is_named(value: object) -> None:
+    with pytest.raises(InvalidOption, match=r"expected\[x\.service\].*it takes"):
+        parse_expected({"x.service": value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("max_wait", -1.0),
+        ("max_wait", float("nan")),
+        ("max_wait", 4000.0),
+        ("max_units", -1),
+        ("actions", {"x.service": ""}),
+        ("actions", {"x.service": ["reload"]}),
+        ("checks", {"x.service": 1}),
+        ("never_restart", {"x.service": None}),
+        ("units", [" "]),
+    ],
+)
+def test_a_wrong_option_is_named(option: str, value: object) -> None:
+    with pytest.raises(InvalidOption, match=option):
+        parse_settings({**PARAMS, option: value})
+
+
+def test_settings() -> None:
+    settings = parse_settings(
+        {**PARAMS, "unproven": "restart", "actions": {"x.service": " reload "}, "checks": {"x": ""}}
+    )
+    assert settings.unproven
+    assert settings.actions == {"x.service": "reload"}
+
+
+LISTENER = {"protocol": "tcp", "address": "192.0.2.10", "port": 80, "interface": None, "ifindex": None}
+BIND = {"protocol": "tcp", "address": "192.0.2.20", "port": 80, "interface": None, "verdict": "ok"}
+ENTRY = {
+    "unit": "nginx.service",
+    "action": "restart",
+    "proven": True,
+    "stale": [LISTENER],
+    "healthy": [],
+    "proof": {"binds": [BIND]},
+}
+
+
+def test_an_earlier_plan_is_read_back() -> None:
+    (before,) = parse_since(
+        {**PARAMS, "since": [ENTRY], "failed": {"nginx.service": "down"}, "rescued": ["nginx.service"]}
+    )
+    assert before.stale == (Place("tcp", "192.0.2.10", 80, None),)
+    assert before.wished == (Place("tcp", "192.0.2.20", 80, None),)
+    assert (before.failed, before.rescued) == ("down", True)
+
+
+def test_what_was_not_proven_is_not_demanded_afterwards() -> None:
+    (before,) = parse_since({**PARAMS, "since": [{**ENTRY, "proven": False}]})
+    assert before.wished == ()
+
+
+@pytest.mark.parametrize("entry", [{}, {**ENTRY, "stale": [{}]}, {**ENTRY, "proof": None}, {**ENTRY, "healthy": 3}])
+def test_what_is_no_earlier_plan_is_named(entry: object) -> None:
+    with pytest.raises(InvalidOption, match="since"):
+        parse_since({**PARAMS, "since": [entry]})
+
+
+def test_a_dead_interface_has_its_index_for_a_name() -> None:
+    dead = make_place({**LISTENER, "ifindex": 7})
+    assert dead == Place("tcp", "192.0.2.10", 80, "index 7")
+    assert dead != make_place(LISTENER)
