@@ -13,7 +13,6 @@ could stall it.
 from __future__ import annotations
 
 import socket as sockets
-import subprocess
 from collections.abc import Iterable
 from typing import Optional
 
@@ -26,16 +25,11 @@ from .._wire.systemd_show import (
     parse_socket_units,
 )
 from .._wire.text import printable
+from .commands import run_command
 
 _TIMEOUT = 5  # seconds
 _COMMAND = ("systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", "*.socket")
 # Fixed, so that neither the caller's PATH nor its language or pager play a part.
-_ENVIRONMENT = {
-    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin",
-    "LC_ALL": "C",
-    "SYSTEMD_PAGER": "",
-    "SYSTEMD_COLORS": "0",
-}
 
 
 class SystemdError(Exception):
@@ -44,19 +38,14 @@ class SystemdError(Exception):
 
 def read_socket_units() -> list[SocketUnit]:
     """Every .socket unit that the system manager has in memory. Raises SystemdError."""
+    done = run_command(_COMMAND, timeout=_TIMEOUT)
+    if done.status is None:
+        raise SystemdError(f"systemctl {done.output}")
+    if done.status != 0:
+        complaint = printable(done.errors.strip().split("\n")[0][:200])
+        raise SystemdError(f"systemctl ended with status {done.status}: {complaint}")
     try:
-        done = subprocess.run(
-            _COMMAND, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, env=_ENVIRONMENT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise SystemdError(f"systemctl did not answer within {_TIMEOUT} seconds") from None
-    except OSError as error:
-        raise SystemdError(f"systemctl could not be run ({error.strerror})") from error
-    if done.returncode != 0:
-        complaint = printable(done.stderr.strip().split(b"\n")[0][:200])
-        raise SystemdError(f"systemctl ended with status {done.returncode}: {complaint}")
-    try:
-        return parse_socket_units(done.stdout.decode("utf-8", "surrogateescape"))
+        return parse_socket_units(done.full_output)
     except SystemdShowError as error:
         raise SystemdError(str(error)) from error
 

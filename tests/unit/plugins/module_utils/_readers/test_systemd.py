@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import systemd
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import commands, systemd
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.procfs import parse_cgroup2_mounts
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.systemd_show import Listen, SocketUnit
 from builders import make_socket
@@ -37,7 +37,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         program.chmod(0o755)
         return tmp_path
 
-    monkeypatch.setitem(systemd._ENVIRONMENT, "PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setitem(commands._ENVIRONMENT, "PATH", f"{tmp_path}:/usr/bin:/bin")
     return install
 
 
@@ -78,14 +78,14 @@ def test_read_socket_units_does_not_wait_for_ever(install: Install, monkeypatch:
     monkeypatch.setattr(systemd, "_TIMEOUT", 0.2)
     install("exec sleep 30")
     started = time.monotonic()
-    with pytest.raises(systemd.SystemdError, match=r"did not answer within 0\.2 seconds"):
+    with pytest.raises(systemd.SystemdError, match=r"did not end within 0\.2 seconds"):
         systemd.read_socket_units()
     assert time.monotonic() - started < 10
 
 
 def test_a_host_without_systemctl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(systemd._ENVIRONMENT, "PATH", str(tmp_path))
-    with pytest.raises(systemd.SystemdError, match="could not be run \\(No such file or directory\\)"):
+    monkeypatch.setitem(commands._ENVIRONMENT, "PATH", str(tmp_path))
+    with pytest.raises(systemd.SystemdError, match="could not be run: .*No such file or directory"):
         systemd.read_socket_units()
 
 
