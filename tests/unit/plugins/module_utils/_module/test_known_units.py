@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Union
+
+import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Dependent
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit, UnitListen
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import known_units
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.known_units import Known, find_own, read_known
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.units import Manager
+from builders import make_ownership
+from plans import listens, make_unit
+
+SSH = Service("systemd", "ssh.service", "system")
+SSH_SOCKET = SSH._replace(unit="ssh.socket")
+LISTENS = (UnitListen("tcp", bytes((192, 0, 2, 20)), 22, None),)
+
+UNITS: dict[str, Unit] = {
+    unit.name: unit
+    for unit in (
+        make_unit("ssh.service", triggered_by=("ssh.socket",)),
+        make_unit("ssh.socket", triggers=("ssh.service",), listens=LISTENS),
+        make_unit("echo.socket", triggers=("echo@.service",), listens=LISTENS, accept=True),
+        make_unit("two.service", triggered_by=("one.socket", "other.socket")),
+        make_unit("one.socket", triggers=("two.service",), listens=LISTENS),
+        make_unit("other.socket", triggers=("two.service",), listens=LISTENS),
+        make_unit("dbus.service", triggered_by=("dbus.socket", "dbus.path")),
+        make_unit("dbus.socket", triggers=("dbus.service",), unix_listens=1),
+        make_unit("idle.service", triggered_by=("idle.socket",)),
+        make_unit("idle.socket", triggers=("idle.service",), listens=LISTENS, active_state="inactive"),
+        make_unit("db.service", restarted_along=("app.service", "off.service", "part.target", "db.socket")),
+        make_unit("app.service"),
+        make_unit("off.service", active_state="inactive"),
+        make_unit("db.socket", triggers=("db.service",)),
+    )
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    calls: list[tuple[str, ...]] = []
+
+    def read_units(_manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, str]]:
+        calls.append(tuple(names))
+        return {name: UNITS.get(name, "it is not there") for name in names}
+
+    monkeypatch.setattr(known_units, "read_units", read_units)
+    return calls
+
+
+def know(unit: str, listeners: Sequence[Listener] = ()) -> Known:
+    service = SSH._replace(unit=unit)
+    return read_known([service], listeners)[service]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_socket_comes_with_its_service() -> None:
+    known = know("ssh.socket")
+    assert (known.service, known.unit, known.companion) == (SSH_SOCKET, UNITS["ssh.socket"], UNITS["ssh.service"])
+    assert known.program == UNITS["ssh.service"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_service_with_a_socket_is_that_sockets() -> None:
+    assert know("ssh.service") == know("ssh.socket")
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("unit", ["dbus.service", "idle.service", "app.service"])
+def test_other_services_are_their_own(unit: str) -> None:
+    known = know(unit)
+    assert (known.service.unit, known.unit, known.companion) == (unit, UNITS[unit], None)
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_socket_with_an_instance_for_each_connection_has_no_service_to_stop() -> None:
+    assert know("echo.socket").companion is None
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_service_with_several_sockets_is_left_to_people() -> None:
+    known = know("two.service")
+    assert known.unit is None
+    assert known.unreadable == "it gets its listeners from several units: one.socket, other.socket"
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_unit_that_cannot_be_read_says_why() -> None:
+    assert know("gone.service").unreadable == "it is not there"
+
+
+@pytest.mark.usefixtures("asked")
+def test_only_active_dependents_count_with_what_they_hold() -> None:
+    listeners = [listens("127.0.0.1:9000", ownership=make_ownership("app.service"))] * 2
+    assert know("db.service", listeners).dependents == (Dependent("app.service", 2), Dependent("db.socket", 0))
+
+
+def test_nothing_is_asked_for_twice(asked: list[tuple[str, ...]]) -> None:
+    read_known([SSH, SSH_SOCKET], [])
+    assert asked == [("ssh.service", "ssh.socket")]
+
+
+def test_each_manager_is_asked_for_its_own(asked: list[tuple[str, ...]]) -> None:
+    user = Service("systemd", "ssh.service", "user", 1000)
+    known = read_known([SSH._replace(unit="app.service"), user, Service("docker", "web", "container")], [])
+    assert known[user].manager == Manager(1000)
+    assert known[Service("docker", "web", "container")].unit is None
+    assert all("web" not in names for names in asked)
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_is_stopped_along_is_ones_own() -> None:
+    mine = [listens("127.0.0.1:1", ownership=make_ownership(unit)) for unit in ("ssh.socket", "ssh.service")]
+    other = listens("127.0.0.1:2", ownership=make_ownership("app.service"))
+    assert find_own(know("ssh.socket"), [*mine, other]) == mine
+    assert find_own(None, mine) == []
