@@ -127,5 +127,8 @@ def _work(far_end: Connection, pipe: Connection, judges: Mapping[str, Judge], dr
     die_with_parent()
     enter_own_proc()
     while True:
-        world = draw(pipe.recv())
+        try:
+            world = draw(pipe.recv())
+        except EOFError:
+            return
         pipe.send(check_world(world, judges, lambda: pipe.send(_SHRINKING)))
