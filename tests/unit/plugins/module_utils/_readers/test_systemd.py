@@ -85,7 +85,7 @@ def test_read_socket_units_does_not_wait_for_ever(install: Install, monkeypatch:
 
 def test_a_host_without_systemctl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(commands._ENVIRONMENT, "PATH", str(tmp_path))
-    with pytest.raises(systemd.SystemdError, match="could not be run: .*No such file or directory"):
+    with pytest.raises(systemd.SystemdError, match=r"could not be run: .*No such file or directory"):
         systemd.read_socket_units()
 
 
