@@ -15,8 +15,9 @@ description:
   - A service that listens on an address gets no error when that address is taken away. It stays in LISTEN and nobody
     can reach it. This module compares every listening TCP and bound UDP socket of a host with the addresses, links and
     local routes that the host has now, and fails when something is wrong.
-  - The rules C(stale-address), C(stale-interface), C(pending-address) and C(link-down) look at what a listener is bound
-    to; C(no-reuseaddr), C(restart-blocked) and C(shared-binding) at what else is on its port, now and after a restart.
+  - The rules C(stale-address), C(stale-interface), C(pending-address), C(link-down) and C(pinned-elsewhere) look at
+    what a listener is bound to; C(no-reuseaddr), C(restart-blocked) and C(shared-binding) at what else is on its port,
+    now and after a restart.
   - What could not be read is reported as unknown, with the reason, and never as fine.
   - It reads only. No privilege is needed for the verdicts; to see the processes of other users takes root.
 extends_documentation_fragment:
@@ -45,6 +46,7 @@ options:
       - stale-interface
       - pending-address
       - link-down
+      - pinned-elsewhere
       - no-reuseaddr
       - restart-blocked
       - shared-binding
@@ -58,6 +60,7 @@ options:
       - stale-interface
       - pending-address
       - link-down
+      - pinned-elsewhere
       - no-reuseaddr
       - restart-blocked
       - shared-binding
@@ -176,7 +179,9 @@ summary:
       type: int
       sample: 0
 failing:
-  description: How many findings make this check fail, with the given O(fail_on) and O(fail_on_unknown).
+  description:
+    - How many findings make this check fail, with the given O(fail_on) and O(fail_on_unknown).
+    - With O(fail_on_unknown), a listener of which it cannot be seen whether it matches O(units) counts as one.
   returned: always
   type: int
   sample: 1

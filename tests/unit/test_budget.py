@@ -30,11 +30,11 @@ COLLECTIONS = CHECKOUT / "collections"
 PACKAGE = "ansible_collections.infracheck.bindings.plugins.module_utils"
 FOLDER = CHECKOUT / "plugins" / "module_utils"
 
-IMPORTED_CODE = 125_000  # characters
-IMPORTED_FILES = 42
+IMPORTED_CODE = 132_000  # characters
+IMPORTED_FILES = 44
 FROZEN_DATACLASSES = 8
-SENT_CODE = 210_000
-IMPORTED_NAMES = 600
+SENT_CODE = 220_000
+IMPORTED_NAMES = 630
 
 # In a network namespace with two healthy listeners of its own: what is imported once bind_check has looked at them.
 LOOK = f"""

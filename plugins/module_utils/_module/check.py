@@ -40,15 +40,18 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
         findings, notes = keep_confirmed(findings, evaluate(collected.view, slugs))
     if collected.undecided:
         notes = [*notes, f"{collected.undecided} more were left out: it cannot be seen whether they match `units`"]
-    failing = find_failing(findings, params["fail_on"], params["fail_on_unknown"])
+    failing = len(find_failing(findings, params["fail_on"], params["fail_on_unknown"]))
+    if params["fail_on_unknown"] and params["fail_on"] != "never":
+        failing += collected.undecided
     listeners, links = collected.view.listeners, collected.view.locality.links
     summary = summarize(listeners, findings)
+    certain = all(listener.socket.ifindex is not None for listener in listeners)  # a dead pin is no valid binding
     result: Json = {
         "findings": [render_finding(finding, links) for finding in findings],
         "summary": summary,
-        "failing": len(failing),
-        "failed": bool(failing),
-        "msg": compose_message(summary, findings, notes),
+        "failing": failing,
+        "failed": failing > 0,
+        "msg": compose_message(summary, findings, notes, certain),
         "gaps": render_gaps(collected.gaps),
     }
     if params["include_listeners"]:
@@ -71,8 +74,9 @@ def keep_confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> tuple
     """What both samples show, as the second one shows it, and a line for a person about the rest."""
     before = {_confirmation_key(finding) for finding in first}
     confirmed = [finding for finding in second if _confirmation_key(finding) in before]
-    dropped = len(before | {_confirmation_key(finding) for finding in second}) - len(confirmed)
-    if dropped <= 0:
+    after = {_confirmation_key(finding) for finding in second}
+    dropped = len(before ^ after)
+    if not dropped:
         return confirmed, []
     return confirmed, [f"{dropped} more showed in only one of the two samples and were left out"]
 

@@ -84,12 +84,17 @@ def summarize(listeners: Sequence[Listener], findings: Sequence[Finding]) -> dic
     }
 
 
-def compose_message(summary: dict[str, int], findings: Sequence[Finding], notes: Sequence[str] = ()) -> str:
-    """What a person reads: how many were looked at, then one line per finding in the order given, then notes."""
+def compose_message(
+    summary: dict[str, int], findings: Sequence[Finding], notes: Sequence[str] = (), certain: bool = True
+) -> str:
+    """What a person reads: how many were looked at, then one line per finding in the order given, then notes.
+
+    certain: nothing was hidden that could take back a "valid".
+    """
     total, valid = summary["listeners"], summary["valid"]
     if total == 0:
         head = "No listener was found to look at"
-    elif valid == total and not findings:
+    elif valid == total and certain and not findings:
         head = f"All {total} bindings are valid"
     else:
         head = f"{total} looked at: {valid} valid, {summary['intended']} intended, {summary['unknown']} unknown"

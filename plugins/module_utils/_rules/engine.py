@@ -16,6 +16,7 @@ from .._model.findings import FAIL, SEVERITIES, Finding
 from .link_down import find_links_down
 from .no_reuseaddr import find_missing_reuseaddr
 from .pending_address import find_pending_addresses
+from .pinned_elsewhere import find_pinned_elsewhere
 from .restart_blocked import find_blocked_restarts
 from .shared_binding import find_shared_bindings
 from .stale_address import find_stale_addresses
@@ -34,6 +35,7 @@ RULES = (
     Rule("stale-interface", find_stale_interfaces, may_pass=True),
     Rule("pending-address", find_pending_addresses, may_pass=True),
     Rule("link-down", find_links_down, may_pass=True),
+    Rule("pinned-elsewhere", find_pinned_elsewhere, may_pass=True),
     Rule("no-reuseaddr", find_missing_reuseaddr, may_pass=False),
     Rule("restart-blocked", find_blocked_restarts, may_pass=True),
     Rule("shared-binding", find_shared_bindings, may_pass=False),

@@ -118,6 +118,11 @@ class Locality:
         binding = self._known.get(key)
         if binding is None:
             binding = self._judge(socket)
+            if binding.state == VALID and self.is_pinned_elsewhere(socket):
+                # What comes in by that link is delivered (the address is the host's); whether anything does, and what
+                # comes in elsewhere, is not for this host to know.
+                reason = f"{binding.reason}, but the socket is pinned to {self.links[socket.ifindex or 0].name}"
+                binding = binding._replace(reachable=None, reason=reason)
             if socket.ifindex is None:  # an unseen pin to a dead interface would take back what the address promises
                 binding = binding._replace(reachable=binding.reachable and None, rebindable=binding.rebindable and None)
             self._known[key] = binding
@@ -151,15 +156,28 @@ class Locality:
         """The links that carry the bind address (or the pin's own link); empty where nothing says."""
         if socket.ifindex:
             return [self.links[socket.ifindex]] if socket.ifindex in self.links else []
-        target = self.target(socket.packed, socket.ifindex)
-        indexes = {address.ifindex for address in self._addresses.get(target.packed, ())}
+        indexes = {address.ifindex for address in self.addresses_for(socket)}
         if not indexes:
-            route = self._find_route(target)
+            route = self._find_route(self.target(socket.packed, socket.ifindex))
             indexes = {route.ifindex} if route is not None and route.ifindex else set()
         return [self.links[index] for index in sorted(indexes) if index in self.links]
 
     def addresses_of(self, packed: bytes) -> list[Address]:
         return self._addresses.get(unmap(packed), [])
+
+    def addresses_for(self, socket: Socket) -> list[Address]:
+        """The addresses that count for this socket: equal to its own, in its L3 domain, and on its link where a pinned
+        socket's link decides.
+        """
+        target = self.target(socket.packed, socket.ifindex)
+        return [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
+
+    def is_pinned_elsewhere(self, socket: Socket) -> bool:
+        """Pinned to a link that lacks the address, which others have. A VRF is no link in this sense."""
+        if not socket.ifindex or socket.ifindex not in self.links or self.links[socket.ifindex].kind == "vrf":
+            return False
+        holders = {address.ifindex for address in self.addresses_for(socket)}
+        return bool(holders) and socket.ifindex not in holders
 
     def addresses_on(self, name: str) -> list[Address]:
         """The addresses of the link with that name."""
@@ -203,7 +221,9 @@ class Locality:
             return Binding(UNKNOWN, None, None, "the addresses could not be read")
         if self._network.links is None:
             return Binding(UNKNOWN, None, None, "the links could not be read, and an address counts in its VRF only")
-        present = [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
+        if socket.ifindex is None and is_link_local(target.packed):
+            return Binding(UNKNOWN, None, None, "it cannot be seen which interface a link-local address is bound on")
+        present = self.addresses_for(socket)
         plain = any(_is_usable(address) for address in present)
         reachable = self._is_reachable(socket, target, False)
         if present and not plain:
@@ -354,18 +374,18 @@ def _is_usable(address: Address) -> bool:
     return bool(flags & IFA_F_OPTIMISTIC) or not flags & IFA_F_TENTATIVE
 
 
+def is_link_local(packed: bytes) -> bool:
+    """fe80::/10."""
+    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+
+
 def _is_multicast(packed: bytes) -> bool:
     return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
 
 
 def _is_scoped(target: Target) -> bool:
     """A pinned IPv6 link-local or loopback address: it must be on that very link."""
-    packed = target.packed
-    return (
-        target.ifindex != 0
-        and len(packed) == 16
-        and ((packed[0] == 0xFE and packed[1] & 0xC0 == 0x80) or packed == bytes(15) + b"\1")
-    )
+    return target.ifindex != 0 and (is_link_local(target.packed) or target.packed == bytes(15) + b"\1")
 
 
 def unmap(packed: bytes) -> bytes:

@@ -29,7 +29,7 @@ def find_pending_addresses(view: View) -> Iterator[Finding]:
             continue
         socket = listener.socket
         address = format_address(socket.packed)
-        duplicate = any((found.flags or 0) & IFA_F_DADFAILED for found in view.locality.addresses_of(socket.packed))
+        duplicate = any((found.flags or 0) & IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
         where = f"{describe_holder(listener)} listens on {describe_endpoint(socket)}"
         resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
         yield Finding(

@@ -200,6 +200,25 @@ def test_a_run_that_could_see_no_unit_does_not_read_as_a_success():
         "No listener was found to look at",
         "1 more were left out: it cannot be seen whether they match `units`",
     ]
+    assert not result["failed"]
+    strict = {**PARAMS, "fail_on_unknown": True}
+    result, _gaps = check_bindings(strict, lambda _params: collect(backend, EVERYTHING._replace(units=("nginx*",))))
+    assert (result["failed"], result["failing"]) == (True, 1)
+
+
+def test_all_is_not_called_valid_while_a_pin_cannot_be_seen():
+    unseen = ([make_socket(ifindex=None)], PRESENT)
+    result, _gaps = run(unseen, params={"rules": ["stale-address"]})
+    assert result["findings"] == []
+    assert result["msg"] == "1 looked at: 1 valid, 0 intended, 0 unknown"
+
+
+def test_what_two_sockets_of_one_binding_hide_is_still_counted(sleeps):
+    pair = [make_socket(inode=1), make_socket(inode=2)]
+    both, other = [*pair, make_socket("192.0.2.9", inode=3)], make_socket("192.0.2.8", inode=4)
+    result, _gaps = run((both, GONE), (both, GONE), ([*pair, other], GONE), params={"confirm_after": 5})
+    assert len(result["findings"]) == 2
+    assert result["msg"].splitlines()[-1] == "2 more showed in only one of the two samples and were left out"
 
 
 def test_two_runs_say_the_same():

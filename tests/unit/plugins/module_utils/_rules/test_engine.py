@@ -20,7 +20,16 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view im
     describe_endpoint,
     describe_holder,
 )
-from builders import SEES_ALL, make_address, make_link, make_listener, make_network, make_ownership, make_socket
+from builders import (
+    SEES_ALL,
+    make_address,
+    make_link,
+    make_listener,
+    make_network,
+    make_ownership,
+    make_route,
+    make_socket,
+)
 
 SLUGS = [rule.slug for rule in RULES]
 NETWORK = make_network([make_link(2, "eth0"), make_link(3, "eth1", flags=0x1002, operstate="down")])
@@ -99,6 +108,41 @@ def test_link_down_is_silent_while_one_link_with_the_address_is_up():
     links = [make_link(2, "eth0", flags=0x1002, operstate="down"), make_link(3, "eth1")]
     network = make_network(links, [make_address("192.0.2.5/24", 2), make_address("192.0.2.5/24", 3)])
     assert findings(make_listener(), network=network) == []
+
+
+TWO_LINKS = [make_link(2, "eth0"), make_link(3, "eth1")]
+
+
+def test_an_address_that_moved_away_from_the_pinned_link_is_told():
+    network = make_network(TWO_LINKS, [make_address("192.0.2.5/24", 2)])
+    (finding,) = findings(make_listener(ifindex=3), network=network)
+    assert (finding.rule, finding.severity, finding.remedy) == ("pinned-elsewhere", "info", "manual")
+    assert finding.message.endswith("pinned to eth1, but that address is on eth0")
+    assert finding.evidence["address_on"] == ["eth0"]
+
+
+@pytest.mark.parametrize(
+    ("ifindex", "network"),
+    [
+        (2, make_network(TWO_LINKS, [make_address("192.0.2.5/24", 2)])),
+        (2, make_network(TWO_LINKS, [make_address("192.0.2.5/24", 2), make_address("192.0.2.5/24", 3)])),
+        (0, make_network(TWO_LINKS, [make_address("192.0.2.5/24", 2)])),
+        (3, make_network(TWO_LINKS, [], [make_route("192.0.2.0/24", 2)])),  # AnyIP: no link has the address itself
+    ],
+)
+def test_a_pin_that_fits_is_no_finding(ifindex, network):
+    assert findings(make_listener(ifindex=ifindex), network=network) == []
+
+
+def test_a_duplicate_on_another_link_is_not_this_listeners():
+    addresses = [
+        make_address("fe80::77/64", 2, flags=0x48, scope=253),
+        make_address("fe80::77/64", 3, flags=0x40, scope=253),
+    ]
+    (finding,) = findings(
+        make_listener("fe80::77", state="pending", ifindex=3), network=make_network(TWO_LINKS, addresses)
+    )
+    assert (finding.severity, finding.remedy, finding.evidence["dadfailed"]) == ("warning", "wait", False)
 
 
 def test_link_down_concerns_a_wildcard_only_when_it_is_pinned():

@@ -179,8 +179,8 @@ TEST_WORLDS = [
     ("a link-local address of another link", world(), make_socket("fe80::5", ifindex=3), STALE_ADDRESS, False, False),
     ("::1 pinned to another link than lo", world(), make_socket("::1", ifindex=2), STALE_ADDRESS, False, False),
     ("::1 pinned to lo", world(), make_socket("::1", ifindex=1), VALID, True, True),
-    ("a global address may be on another link", world(), make_socket("2001:db8::5", ifindex=3), VALID, True, True),
-    ("an IPv4 address may be on another link", world(), make_socket("192.0.2.5", ifindex=3), VALID, True, True),
+    ("a global address may be on another link", world(), make_socket("2001:db8::5", ifindex=3), VALID, None, True),
+    ("an IPv4 address may be on another link", world(), make_socket("192.0.2.5", ifindex=3), VALID, None, True),
     ("tentative on the pinned link",
      world(addresses=v6("fe80::7/64", IFA_F_TENTATIVE)), make_socket("fe80::7", ifindex=2), PENDING, False, False),
     # -- VRF: the socket's own L3 domain

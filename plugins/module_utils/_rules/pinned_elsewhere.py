@@ -1,0 +1,39 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""pinned-elsewhere: a listener pinned to one link, with the address of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .._model.findings import FAIL, INFO, MANUAL, Finding
+from .._model.listeners import VALID
+from .._wire.text import format_address
+from .view import View, describe_endpoint, describe_holder
+
+SLUG = "pinned-elsewhere"
+
+
+def find_pinned_elsewhere(view: View) -> Iterator[Finding]:
+    """The listener is pinned to a link, and only other links have its bind address."""
+    links = view.locality.links
+    for listener in view.listeners:
+        socket = listener.socket
+        if listener.binding.state != VALID or not view.locality.is_pinned_elsewhere(socket):
+            continue
+        pinned = links[socket.ifindex or 0].name
+        holders = sorted({links[found.ifindex].name for found in view.locality.addresses_for(socket)})
+        where = f"{describe_holder(listener)} listens on {describe_endpoint(socket)}"
+        yield Finding(
+            rule=SLUG,
+            verdict=FAIL,
+            severity=INFO,  # an address kept on lo for a service on one link is a common and sound set-up
+            message=f"{where}, pinned to {pinned}, but that address is on {', '.join(holders)}",
+            listener=listener,
+            remedy=MANUAL,
+            remedy_reason=f"only what arrives by {pinned} reaches it; if {format_address(socket.packed)} moved to"
+            " another link, configure the service for that one and restart it",
+            evidence={"reason": listener.binding.reason, "pinned_to": pinned, "address_on": holders},
+        )
