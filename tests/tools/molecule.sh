@@ -42,6 +42,7 @@ MACHINES=$(IFS=:; echo "${scenarios[*]}")
 export MACHINES  # only theirs are made
 
 MOLECULE_EPHEMERAL_DIRECTORY=$(mktemp -d)
+[ "$(id -u)" -ne 0 ] || export MOLECULE_ENTER=true
 export MOLECULE_EPHEMERAL_DIRECTORY ANSIBLE_LOCAL_TEMP=$MOLECULE_EPHEMERAL_DIRECTORY/ansible
 status=0
 molecule test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" --continue-on-failure --no-command-borders || status=$?
