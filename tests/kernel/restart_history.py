@@ -140,6 +140,8 @@ class History:
         self.port = port
         self.story: list[str] = []
         self.stuck = 0  # orphans that stay in FIN_WAIT1
+        self.has_connected = False
+        self.dropped_reuseport = False  # by a socket that was bound with it, which the kernel may remember
         self.listeners: list[tuple[socket.socket, Setup]] = []
         self.others: list[socket.socket] = []  # bound or outgoing, and ours: their options can be read
         self._held: list[socket.socket] = []
@@ -153,13 +155,14 @@ class History:
             held.close()  # closing twice does no harm
 
     def play_tcp(self) -> None:
-        self._bind_quietly(0.1)
-        first = self._listen(None)
+        first = self._listen(self._bind_quietly(0.2))
         if first is not None and self.random.random() < 0.15:
             self._connect_some()
             self._restart_in_the_past(first)
         for _round in range(self.random.choice((0, 0, 0, 1, 2))):
             self._listen(first)
+        if self.random.random() < 0.3:
+            self._change_options()
         self._connect_some()
         self._bind_quietly(0.1)
         if self.random.random() < 0.15:
@@ -181,6 +184,8 @@ class History:
                 self.others.append(made)
             else:
                 self.listeners.append((made, setup))
+        if self.random.random() < 0.2:
+            self._change_options()
 
     def _listen(self, like: Optional[Setup]) -> Optional[Setup]:
         setup = draw_setup(self.random, socket.SOCK_STREAM, like)
@@ -209,13 +214,31 @@ class History:
         self.story.append("closes")
         self._listen_as(setup)
 
-    def _bind_quietly(self, chance: float) -> None:
-        if self.random.random() >= chance:
+    def _change_options(self) -> None:
+        """Programs change what they had set, after the sockets were bound. No connection has inherited it yet.
+
+        SO_REUSEPORT is only ever dropped: what the kernel remembers of the port is of the time of the bind, and a
+        socket that was given it late looks like one that was bound with it.
+        """
+        if self.has_connected:
             return
+        for changing in (*self.others, *(listener for listener, _setup in self.listeners)):
+            if self.random.random() < 0.6:
+                option = self.random.choice((socket.SO_REUSEADDR, socket.SO_REUSEPORT))
+                value = option == socket.SO_REUSEADDR and self.random.random() < 0.3
+                if option == socket.SO_REUSEPORT and changing.getsockopt(socket.SOL_SOCKET, option):
+                    self.dropped_reuseport = True
+                changing.setsockopt(socket.SOL_SOCKET, option, value)
+                self.story.append(f"changes {changing.getsockname()[:2]}: option {option} = {value}")
+
+    def _bind_quietly(self, chance: float) -> Optional[Setup]:
+        if self.random.random() >= chance:
+            return None
         setup = draw_setup(self.random, socket.SOCK_STREAM)
         with suppress(OSError):
             self.others.append(make_socket(setup, self.port, self._namespaces))
             self.story.append(f"binds: {setup}")
+        return setup
 
     def _go_out(self, like: Optional[Setup]) -> None:
         """An outgoing connection from this very port."""
@@ -251,6 +274,7 @@ class History:
         client = self._make_client(setup)
         if client is None:
             return
+        self.has_connected = True
         self.story.append(f"connection from {client.getsockname()[:2]} to {client.getpeername()[0]}: {past}")
         if past.startswith("not accepted"):
             self._held.append(client)

@@ -111,6 +111,8 @@ class Judge:
         attempts = [("restart", restart, foresee_restart(listener, use, self._locality))]
         for _round in range(CLAIMS):
             wished = draw_setup(random, setup.kind, setup)._replace(late=False)
+            if history.dropped_reuseport:  # whether the kernel remembers it cannot be seen (the guide says so)
+                wished = wished._replace(reuseport=False)
             attempts.append(("preflight", wished, self._foresee_bind(wished, history.port, use, inode)))
         random.shuffle(attempts)
         closing.close()

@@ -17,7 +17,7 @@ from .._readers.backends import Backend
 from .._readers.bind_rights import read_shared_domains
 from .._readers.connections import read_occupants
 from .._rules.locality import Locality
-from .._rules.preflight import PortUse, foresee_restart, needs_port
+from .._rules.preflight import PortUse, foresee_restart, needs_connections, stands_free
 from .._rules.reuse import Held, infer_flags
 from .collect import Collected, read_options
 
@@ -27,12 +27,18 @@ _MOST_SOCKETS = 200  # whose holders are looked for; beyond that, a blocker has 
 def add_restarts(
     backend: Backend, collected: Collected, wanted: Callable[[Listener], bool] = lambda listener: True
 ) -> Collected:
-    """With the outlook of each wanted listener; only ports on which a restart depends are looked at."""
-    listeners = [found for found in collected.view.listeners if wanted(found)]
-    ports = find_ports(filter(needs_port, listeners))
-    use, gaps = read_port_use(backend, collected.view.locality, ports, collected.view.listeners)
-    outlooks = {found.socket: foresee_restart(found, use, collected.view.locality) for found in listeners}
-    holders = read_holders(backend, outlooks.values(), collected.view.listeners)
+    """With the outlook of each wanted listener; connections are read only on ports where a restart depends on them."""
+    every, locality = collected.view.listeners, collected.view.locality
+    listeners = [found for found in every if wanted(found)]
+    quick = [found for found in listeners if not needs_connections(found)]
+    open_ones = [found for found in listeners if needs_connections(found)]
+    use, gaps = read_port_use(backend, locality, find_ports(quick), every, unconnected=True)
+    outlooks = {found.socket: foresee_restart(found, use, locality) for found in quick}
+    open_ones += [found for found in quick if not stands_free(found, use, locality)]
+    use, more_gaps = read_port_use(backend, locality, find_ports(open_ones), every)
+    outlooks.update((found.socket, foresee_restart(found, use, locality)) for found in open_ones)
+    gaps += more_gaps
+    holders = read_holders(backend, outlooks.values(), every)
     return collected._replace(
         view=collected.view._replace(restarts=Restarts(outlooks, holders)),
         gaps=tuple(dict.fromkeys(collected.gaps + gaps)),
@@ -40,13 +46,20 @@ def add_restarts(
 
 
 def read_port_use(
-    backend: Backend, locality: Locality, ports: Mapping[str, set[int]], listeners: Sequence[Listener]
+    backend: Backend,
+    locality: Locality,
+    ports: Mapping[str, set[int]],
+    listeners: Sequence[Listener],
+    unconnected: bool = False,
 ) -> tuple[PortUse, tuple[Gap, ...]]:
-    """Everything on those ports, by protocol. The options of `listeners` are known, those of other sockets are read."""
+    """Everything on those ports, by protocol; `unconnected`: only what listens there or is merely bound.
+
+    The options of `listeners` are known, those of other sockets are read.
+    """
     if backend.read_options is None:
         reason = f"backend {backend.name} cannot see what else is on a port"
         return PortUse({}, dict.fromkeys(ports, reason), False), ()
-    occupants, gaps = read_occupants(ports)
+    occupants, gaps = read_occupants(ports, unconnected=unconnected)
     readings = {found.socket.inode: (found.options.reuseaddr, found.options.reuseport) for found in listeners}
     others = [
         held.occupant

@@ -29,9 +29,9 @@ _TIME_WAIT_MS = 60_000  # TCP_TIMEWAIT_LEN, include/net/tcp.h
 
 
 def read_occupants(
-    ports: Mapping[str, Collection[int]], release: str = ""
+    ports: Mapping[str, Collection[int]], release: str = "", unconnected: bool = False
 ) -> tuple[dict[str, list[Occupant]], tuple[Gap, ...]]:
-    """By protocol (tcp, udp), everything on its ports, in the kernel's order.
+    """By protocol (tcp, udp), everything on its ports, in the kernel's order; `unconnected`: less the connections.
 
     A protocol that could not be read is missing from the answer, and has its gap. Before Linux 6.8 sockets that are
     bound and do nothing cannot be listed, which is a gap as well (source `bound`).
@@ -44,7 +44,7 @@ def read_occupants(
             continue
         try:
             with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
-                found[protocol] = read_protocol(diag_socket, protocol, wanted)
+                found[protocol] = read_protocol(diag_socket, protocol, wanted, unconnected)
         except (NetlinkError, MalformedMessage) as error:
             gaps.append(Gap("sock_diag", f"what holds the {protocol} ports looked at", str(error)))
     release = release or os.uname().release
@@ -54,12 +54,14 @@ def read_occupants(
     return found, tuple(gaps)
 
 
-def read_protocol(diag_socket: NetlinkSocket, protocol: str, ports: Collection[int]) -> list[Occupant]:
+def read_protocol(
+    diag_socket: NetlinkSocket, protocol: str, ports: Collection[int], unconnected: bool = False
+) -> list[Occupant]:
     """Raises NetlinkError, MalformedMessage."""
     rows: list[Occupant] = []
     wanted = frozenset(ports)
     for family in (AF_INET, AF_INET6):
-        request = pack_occupant_request(family, protocol, wanted)
+        request = pack_occupant_request(family, protocol, wanted, unconnected)
 
         def dump(request: bytes = request) -> list[Occupant]:
             parsed = parse_occupants(diag_socket.dump(SOCK_DIAG_BY_FAMILY, request), protocol)

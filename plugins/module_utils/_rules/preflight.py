@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
+from .._model.connections import BOUND, LISTENING
 from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, Binding, Listener, Socket
 from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
 from .locality import V4_MAPPED, Locality
-from .reuse import Held, foresee
+from .reuse import Held, foresee, may_conflict
 
 _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
@@ -32,8 +33,15 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     """If this listener were closed now and bound and listened on again with the same options, everything else on the
     port staying as it is: what would the kernel answer?
 
-    A TCP port need not be looked at where SO_REUSEADDR is set. The listener could be bound beside everything that was
-    there before it; what came later came from it and inherited the option, or could be bound beside it.
+    Connections are not compared where SO_REUSEADDR is set (TCP): those that were there before the listener had it as
+    well, or it could not have been bound, and those of the listener inherit it. That does not hold for what listens or
+    is merely bound, as each of these can change its options after the others were bound beside it; nor where one of
+    them is in the way, as the kernel may then remember the port as shared: there everything is compared.
+
+    Before Linux 6.8 sockets that are merely bound are not listed, and the answer stands nevertheless: one that overlaps
+    could be bound beside this listener only where both have SO_REUSEADDR (and this one did not listen yet), or both
+    have SO_REUSEPORT and one user, and then it is not in the way of the same options either. Only one that has changed
+    its options since is missed (docs/guides/reuse_settings.md).
     """
     socket, options = listener.socket, listener.options
     if not socket.inode:
@@ -42,7 +50,7 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     obstacle = _judge_address(listener.binding, anywhere)
     if obstacle is not None:
         return obstacle
-    if not needs_port(listener):
+    if not needs_connections(listener) and stands_free(listener, use, locality):
         return Outlook(OK, None, (), None, None)
     claim = make_claim(listener)
     if claim is None:
@@ -50,9 +58,22 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     return _foresee_port(claim, use, locality, {socket.inode}, options.reason)
 
 
-def needs_port(listener: Listener) -> bool:
-    """Whether a restart depends on what else is on the port."""
+def needs_connections(listener: Listener) -> bool:
+    """Whether a restart depends on more of the port than what listens there or is merely bound."""
     return listener.socket.protocol != TCP or not listener.options.reuseaddr
+
+
+def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
+    """Whether nothing else that listens or is merely bound can be in the way of a restart."""
+    socket, claim = listener.socket, make_claim(listener)
+    if socket.protocol in use.unread:
+        return False
+    rows = [
+        row
+        for row in use.held.get((socket.protocol, socket.port), ())
+        if row.occupant.state in (LISTENING, BOUND) and row.occupant.inode != socket.inode
+    ]
+    return not rows or (claim is not None and not may_conflict(claim, _keep_domain(claim, rows, use, locality)))
 
 
 def foresee_bind(
@@ -168,13 +189,18 @@ def _foresee_port(
     if claim.protocol in use.unread:
         return _unknown(use.unread[claim.protocol])
     rows = use.held.get((claim.protocol, claim.port), ())
-    if claim.protocol == TCP and not use.is_shared:
-        domain = _find_domain(claim.ifindex, locality)
-        rows = [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
-    outlook = foresee(claim, rows, closing)
+    outlook = foresee(claim, _keep_domain(claim, rows, use, locality), closing)
     if outlook.verdict == UNKNOWN and unread_options:
         return outlook._replace(reason=unread_options)
     return outlook
+
+
+def _keep_domain(claim: Claim, rows: Sequence[Held], use: PortUse, locality: Locality) -> Sequence[Held]:
+    """Those in the claim's L3 domain."""
+    if claim.protocol != TCP or use.is_shared:
+        return rows
+    domain = _find_domain(claim.ifindex, locality)
+    return [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
 
 
 def _find_domain(ifindex: int, locality: Locality) -> int:

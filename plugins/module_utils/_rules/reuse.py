@@ -91,6 +91,11 @@ def foresee(claim: Claim, held: Sequence[Held], closing: Collection[int] = ()) -
     return Outlook(UNKNOWN, None, found, _clear_in(found), reason)
 
 
+def may_conflict(claim: Claim, held: Sequence[Held]) -> bool:
+    """Whether any of these TCP sockets may be in the way when each is compared, whatever the kernel remembers."""
+    return any(_sort_out(variant, held, _is_tcp_conflict)[1] for variant in _expand(claim))
+
+
 class _Answer(NamedTuple):
     verdict: str
     blockers: tuple[Held, ...] = ()
@@ -208,10 +213,34 @@ def _takes_shortcut(claim: Claim, on_port: Sequence[Held], closing: Collection[i
     binders = [row for row in on_port if not row.is_descendant and not row.occupant.is_timed]
     if not binders:
         return None if any(flags.reuseport for row in on_port for flags in row.flags) else False
+    if _has_changed(binders):
+        return None if any(row.occupant.uid == claim.uid for row in binders) else False
     matching = [_is_remembered(claim, row) for row in binders]
     if all(matching):
         return True
     return None if any(_may_be_remembered(claim, row) for row in binders) else False
+
+
+def _has_changed(binders: Sequence[Held]) -> bool:
+    """Whether two of them could not have been bound with the options that they have now, so that one has changed since;
+    what the kernel remembers is of the time of the bind."""
+    certain = [row for row in binders if len(row.flags) == 1]
+    return any(
+        first is not second
+        and LISTENING in (first.occupant.state, second.occupant.state)
+        and _is_tcp_conflict(_claim_as(first), second.occupant, second.flags[0])
+        and _is_tcp_conflict(_claim_as(second), first.occupant, first.flags[0])
+        for position, first in enumerate(certain)
+        for second in certain[position + 1 :]
+    )
+
+
+def _claim_as(row: Held) -> Claim:
+    occupant, flags = row.occupant, row.flags[0]
+    return Claim(
+        occupant.protocol, occupant.family, occupant.packed, occupant.port, occupant.ifindex, flags.v6only,
+        flags.reuseaddr, flags.reuseport, occupant.uid,
+    )  # fmt: skip
 
 
 def _is_remembered(claim: Claim, row: Held) -> bool:

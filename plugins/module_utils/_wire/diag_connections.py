@@ -38,6 +38,7 @@ _MASKS = {
     "tcp": sum(1 << state for state in _STATES) | 1 << _TCP_BOUND_INACTIVE,
     "udp": 1 << 1 | 1 << 7,
 }
+_UNCONNECTED_MASKS = {"tcp": 1 << 10 | 1 << _TCP_BOUND_INACTIVE, "udp": 1 << 7}
 _TIMER_OF_TIMED_ROW = 3  # tcp_twsk_diag_fill; 1 retransmit, 2 keepalive, 4 zero window probe
 
 _REQUEST = struct.Struct("=BBBxI48x")
@@ -45,9 +46,13 @@ _ROW = struct.Struct("=BBBB2s2s16s16sI8sIIIII")
 _FAMILIES = {2: ("ipv4", 4), 10: ("ipv6", 16)}
 
 
-def pack_occupant_request(family: int, protocol: str, ports: Iterable[int]) -> bytes:
-    """Every socket of one family with one of those local ports (and maybe a few more, see diag_filter)."""
-    request = _REQUEST.pack(family, PROTOCOLS[protocol], 0, _MASKS[protocol])
+def pack_occupant_request(family: int, protocol: str, ports: Iterable[int], unconnected: bool = False) -> bytes:
+    """Every socket of one family with one of those local ports (and maybe a few more, see diag_filter).
+
+    unconnected: only those that listen or are merely bound.
+    """
+    masks = _UNCONNECTED_MASKS if unconnected else _MASKS
+    request = _REQUEST.pack(family, PROTOCOLS[protocol], 0, masks[protocol])
     return request + pack_attribute(INET_DIAG_REQ_BYTECODE, pack_port_filter(ports))
 
 

@@ -44,7 +44,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.preflig
     PortUse,
     foresee_bind,
     foresee_restart,
-    needs_port,
+    needs_connections,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_blocked import find_blocked_restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import infer_flags
@@ -112,11 +112,37 @@ def test_restarts(fields, rows, verdict, code):
     assert (outlook.reason is None) == (verdict in (OK, BLOCKED))
 
 
-def test_with_reuseaddr_the_port_is_not_looked_at():
+def test_with_reuseaddr_connections_are_not_looked_at():
     listener = bound()._replace(options=REUSES)
-    assert not needs_port(listener)
+    assert not needs_connections(listener)
     assert foresee_restart(listener, use(row(clears_in=9000)), LOCALITY).verdict == OK
-    assert needs_port(bound(protocol="udp")._replace(options=REUSES))
+    assert needs_connections(bound(protocol="udp")._replace(options=REUSES))
+
+
+SIBLING = 99
+# What else is on the port of a listener with SO_REUSEADDR, its options now, and what a restart meets.
+TEST_SIBLINGS = [
+    (BOUND, "192.0.2.5", (True, False), OK),
+    (BOUND, "192.0.2.5", (False, False), BLOCKED),
+    (BOUND, "192.0.2.6", (False, False), OK),
+    (LISTENING, "192.0.2.5", (True, True), BLOCKED),
+    (LISTENING, "192.0.2.6", (False, False), OK),
+    (BOUND, "0.0.0.0", (None, None), "unknown"),
+]
+
+
+@pytest.mark.parametrize(("state", "address", "reading", "verdict"), TEST_SIBLINGS)
+def test_with_reuseaddr_a_sibling_that_has_changed_is_in_the_way(state, address, reading, verdict):
+    listener = bound()._replace(options=REUSES)
+    own = row(LISTENING, inode=listener.socket.inode, peer_port=0)
+    sibling = row(state, inode=SIBLING, peer_port=0, address=address)
+    rows = use(own, sibling, readings={listener.socket.inode: (True, False), SIBLING: reading})
+    assert foresee_restart(listener, rows, LOCALITY).verdict == verdict
+
+
+def test_with_reuseaddr_an_unread_port_is_unknown():
+    outlook = foresee_restart(bound()._replace(options=REUSES), PortUse({}, {"tcp": "no such module"}, False), LOCALITY)
+    assert (outlook.verdict, outlook.reason) == ("unknown", "no such module")
 
 
 def test_unread_options_decide_only_where_something_is_on_the_port():
