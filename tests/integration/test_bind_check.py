@@ -22,7 +22,7 @@ VALID = STATES["valid"] + STATES["wildcard"]
 STALE = STATES["stale_address"] + STATES["stale_interface"]
 ERRORS = STALE + 1  # and the duplicate
 WARNINGS = 2  # the tentative address, and the link that is down
-INFOS = 1  # the bridge without a carrier
+INFOS = 2  # the bridge without a carrier, and the pin that does not fit the address
 
 # By rule, the ports of the listeners that it is about.
 PORTS = {
@@ -30,6 +30,7 @@ PORTS = {
     "stale-interface": [kind.port for kind in KINDS if kind.state == "stale_interface"],
     "pending-address": [1025, 1026],
     "link-down": [1016, 1017],
+    "pinned-elsewhere": [1029],
 }
 
 
@@ -101,12 +102,12 @@ def test_what_makes_it_fail(world: World, stage: Stage, options: Json, failing: 
 TEST_NARROWED = [
     ({"rules": ["stale-interface"]}, PORTS["stale-interface"]),
     ({"rules": ["stale-address", "link-down"]}, PORTS["stale-address"] + PORTS["link-down"]),
-    ({"skip_rules": ["stale-address", "stale-interface", "pending-address"]}, PORTS["link-down"]),
+    ({"skip_rules": ["stale-address", "stale-interface", "pending-address", "pinned-elsewhere"]}, PORTS["link-down"]),
     ({"rules": ["stale-address"], "skip_rules": ["stale-address"]}, []),
     ({"protocols": ["udp"]}, [1108, 1110]),
     ({"ports": ["1018-1020", "1108"]}, [1018, 1019, 1020, 1108]),
     ({"addresses": ["2001:db8::/64"]}, [1019, 1025, 1026]),
-    ({"intended_addresses": ["192.0.2.6", "2001:db8::/64"]}, [1016, 1017, 1025, 1026, 1027, 1028, 1110]),
+    ({"intended_addresses": ["192.0.2.6", "2001:db8::/64"]}, [1016, 1017, 1025, 1026, 1027, 1028, 1029, 1110]),
     ({"units": ["nginx*"]}, []),
 ]
 

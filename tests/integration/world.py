@@ -73,6 +73,7 @@ KINDS = (
     Kind("duplicate", "tcp", "2001:db8::8", 1026, "pending", False, False, ("freebind",)),
     Kind("pinned to what is gone", "tcp", "0.0.0.0", 1027, "stale_interface", False, None, device="gone0"),
     Kind("link-local on what is gone", "tcp", "fe80::9", 1028, "stale_interface", False, None, scope="gone0"),
+    Kind("address of another link", "tcp", "192.0.2.5", 1029, "valid", None, True, device="lo"),
     Kind("UDP wildcard", "udp", "0.0.0.0", 1101, "wildcard", True, True),
     Kind("UDP wildcard, IPv6", "udp", "::", 1102, "wildcard", True, True, ("v6only",)),
     Kind("UDP address", "udp", "192.0.2.5", 1103, "valid", True, True),

@@ -19,7 +19,11 @@ ip link set lan1 up
 ip address add 192.0.2.5/24 dev lan0
 
 python3 -m http.server --bind 192.0.2.5 8443 >/dev/null 2>&1 &
-until [ -n "$(ss -Hltn src 192.0.2.5:8443)" ]; do sleep 0.1; done
+for _ in $(seq 100); do
+    [ -z "$(ss -Hltn src 192.0.2.5:8443)" ] || break
+    sleep 0.1
+done
+[ -n "$(ss -Hltn src 192.0.2.5:8443)" ] || { echo "the web server of this demo does not listen" >&2; exit 1; }
 
 say "A web server listens on 192.0.2.5:8443, and 192.0.2.5 is an address of this host. All is well:"
 ansible-playbook check_bindings.yml

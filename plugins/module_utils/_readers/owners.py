@@ -21,6 +21,8 @@ from .cgroups import ROOT_CGROUP, Cgroups
 from .processes import ProcessWalk
 from .services import Services
 
+# ptrace(2), "Ptrace access mode checking": root too is refused by a process with a capability that it lacks itself.
+_NEEDED = "; needs CAP_SYS_PTRACE, and every capability that they have"
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h, PROC_PID_INIT_INO
 
 
@@ -88,4 +90,4 @@ def _describe_blindness(walk: ProcessWalk) -> list[Gap]:
         reasons.append(walk.hidden)
     if not reasons:
         return []
-    return [Gap("owners", "the processes that hold a socket", "; ".join(reasons) + "; needs root with CAP_SYS_PTRACE")]
+    return [Gap("owners", "the processes that hold a socket", "; ".join(reasons) + _NEEDED)]
