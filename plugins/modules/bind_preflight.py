@@ -66,7 +66,9 @@ options:
     description:
       - Name of a unit, such as V(nginx.service) or V(ssh.socket). All its present listeners are looked at, as after a
         stop, with the options that they have now.
-      - A unit without listeners has no results, and a gap says so.
+      - A name without the suffix of a unit type gets C(.service).
+      - Where no listener of the unit is seen (it is stopped, there is none of that name, or units cannot be seen),
+        there is one result, whose verdict is V(unknown) and whose protocol, address and port are null.
     type: str
 extends_documentation_fragment:
   - infracheck.bindings.attributes
@@ -106,13 +108,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One answer per wish, in their order; for O(unit) one per listener, in the order of listeners.
+  description:
+    - One answer per wish, in their order; for O(unit) one per listener, in the order of listeners, or one that says why
+      none is seen.
   returned: always
   type: list
   elements: dict
   contains:
     protocol:
-      description: Protocol.
+      description: Protocol; null where no listener of O(unit) is seen, as are the next two.
       type: str
       sample: tcp
     address:

@@ -137,9 +137,21 @@ def test_preflight_of_a_unit(namespace: Namespace, stage: Stage, server: str) ->
 
 
 def test_preflight_of_a_unit_without_listeners(namespace: Namespace, stage: Stage) -> None:
-    result = stage.run(namespace.name, "bind_preflight", {"unit": "no-such-unit"}).result
-    assert result["results"] == []
-    assert "what no-such-unit.service would bind" in [gap["subject"] for gap in result["gaps"]]
+    """A typo, or a stopped service, must not look like one that would come back."""
+    result = stage.run(namespace.name, "bind_preflight", {"unit": "no.such-unit"}).result
+    assert find_violations("bind_preflight", result) == []
+    (answer,) = result["results"]
+    assert (answer["verdict"], answer["address"], answer["port"], answer["protocol"]) == ("unknown", None, None, None)
+    assert "what no.such-unit.service would bind is not known: it has no listener now" in answer["reason"]
+    assert "what no.such-unit.service would bind" in [gap["subject"] for gap in result["gaps"]]
+
+
+def test_preflight_of_a_unit_that_cannot_be_seen(namespace: Namespace, stage: Stage, server: str) -> None:
+    result = stage.run(namespace.name, "bind_preflight", {"unit": server, "backend": "psutil"}, psutil=True).result
+    assert find_violations("bind_preflight", result) == []
+    (answer,) = result["results"]
+    assert answer["verdict"] == "unknown"
+    assert "of 3 listeners the unit cannot be seen" in answer["reason"]
 
 
 WISHES: list[tuple[dict[str, Any], str, Any]] = [

@@ -45,10 +45,18 @@ WISH_OPTIONS: dict[str, Any] = {
 }
 
 
+# systemd.unit(5). Whatever does not end in one of these is the name of a service, as for systemctl.
+_UNIT_TYPES = (
+    ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
+)  # fmt: skip
+
+
 class Answer(NamedTuple):
-    protocol: str
-    packed: bytes
-    port: int
+    """None: nothing is known to be bound."""
+
+    protocol: Optional[str]
+    packed: Optional[bytes]
+    port: Optional[int]
     interface: Optional[str]
     outlook: Outlook
 
@@ -57,13 +65,13 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     backend = select_backend(params["backend"])
     if params["unit"] is not None:
-        answers, holders, locality, gaps = _ask_for_unit(backend, _complete_name(params["unit"]))
+        answers, holders, locality, gaps = _ask_for_unit(backend, complete_name(params["unit"]))
     else:
         answers, holders, locality, gaps = _ask_for_wishes(backend, params["wishes"])
     results = [
         {
             "protocol": answer.protocol,
-            "address": format_address(answer.packed),
+            "address": None if answer.packed is None else format_address(answer.packed),
             "port": answer.port,
             "interface": answer.interface,
             **render_outlook(answer.outlook, holders, locality.links),
@@ -151,8 +159,10 @@ def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
     locality, listeners = view.locality, view.listeners
     gaps = collected.gaps
     if not listeners:
-        gaps += (Gap("listeners", f"what {unit} would bind", "it has no listener now; name the binds in `wishes`"),)
-        return [], {}, locality, gaps
+        reason = _explain_nothing(unit, collected.undecided)
+        gaps += (Gap("listeners", f"what {unit} would bind", reason),)
+        outlook = Outlook(UNKNOWN, None, (), None, f"what {unit} would bind is not known: {reason}")
+        return [Answer(None, None, None, None, outlook)], {}, locality, gaps
     rights = read_unit_rights(unit)
     use, use_gaps = read_port_use(backend, locality, find_ports(listeners), listeners)
     closing = {found.socket.inode for found in listeners if found.socket.inode}
@@ -169,6 +179,12 @@ def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
         for found, outlook in zip(listeners, outlooks)
     ]  # fmt: skip
     return answers, holders, locality, gaps + use_gaps
+
+
+def _explain_nothing(unit: str, undecided: int) -> str:
+    if undecided:
+        return f"no listener of it is seen, and of {undecided} listener{'s' * (undecided > 1)} the unit cannot be seen"
+    return "it has no listener now: it is stopped, binds nothing, or is not there; name the binds in `wishes`"
 
 
 def _foresee(listener: Listener, rights: Rights, use: PortUse, locality: Locality, closing: set[int]) -> Outlook:
@@ -202,8 +218,9 @@ def _find_name(listener: Listener, locality: Locality) -> Optional[str]:
     return link.name if link is not None else None
 
 
-def _complete_name(unit: str) -> str:
+def complete_name(unit: str) -> str:
+    """As systemctl spells it. Raises InvalidOption."""
     name = unit.strip()
     if not name or "/" in name or "*" in name or "?" in name:
         raise InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
-    return name if "." in name else f"{name}.service"
+    return name if name.endswith(_UNIT_TYPES) else f"{name}.service"
