@@ -75,6 +75,8 @@ extends_documentation_fragment:
   - infracheck.bindings.listeners.backend
 notes:
   - Between the answer and the bind, things may change.
+  - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There, a TCP wish that nothing else is
+    in the way of is V(unknown). The answers for O(unit) do not depend on them.
   - A user other than root is taken to lack CAP_NET_BIND_SERVICE. Capabilities of a program's file are not looked at.
   - What is left of connections of a program that has ended (V(time_wait) and orphans) does not tell whether its socket
     had SO_REUSEADDR. Where the answer depends on that, it is V(unknown), and C(clear_in_seconds) says how long at most.

@@ -19,7 +19,15 @@ from .._readers.backends import Backend, select_backend
 from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
 from .._rules.locality import Locality
 from .._rules.policy import Selection
-from .._rules.preflight import PortUse, find_interface, foresee_bind, foresee_claim, make_claim, may_be_anywhere
+from .._rules.preflight import (
+    PortUse,
+    doubt_unlisted,
+    find_interface,
+    foresee_bind,
+    foresee_claim,
+    make_claim,
+    may_be_anywhere,
+)
 from .._wire.text import format_address
 from .arguments import InvalidOption
 from .collect import collect
@@ -92,7 +100,10 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
     for wish in wishes:
         ports.setdefault(wish.protocol, set()).add(wish.port)
     use, use_gaps = read_port_use(backend, locality, ports, ())
-    outlooks = [foresee_bind(wish, known[raw["user"]], use, locality) for wish, raw in zip(wishes, given)]
+    outlooks = [
+        doubt_unlisted(wish, foresee_bind(wish, known[raw["user"]], use, locality), use)
+        for wish, raw in zip(wishes, given)
+    ]
     holders = read_holders(backend, outlooks, ())
     answers = [
         Answer(wish.protocol, wish.packed, wish.port, wish.interface, outlook)

@@ -80,7 +80,8 @@ def read_port_use(
             by_port.setdefault((protocol, held.occupant.port), []).append(held)
     unread = {protocol: "; ".join(gap.reason for gap in gaps) for protocol in ports if protocol not in occupants}
     has_vrf = any(link.kind == "vrf" for link in locality.links.values())
-    return PortUse(by_port, unread, has_vrf and read_shared_domains()), gaps
+    unlisted = next((gap.reason for gap in gaps if gap.source == "bound"), None)
+    return PortUse(by_port, unread, has_vrf and read_shared_domains(), unlisted), gaps
 
 
 def read_holders(backend: Backend, outlooks: Iterable[Outlook], listeners: Sequence[Listener]) -> dict[int, Ownership]:

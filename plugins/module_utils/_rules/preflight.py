@@ -27,6 +27,7 @@ class PortUse(NamedTuple):
     held: Mapping[tuple[str, int], Sequence[Held]]  # by protocol and port
     unread: Mapping[str, str]
     is_shared: bool  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF
+    unlisted: Optional[str] = None  # why TCP sockets that are merely bound are missing; None: they are not
 
 
 def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Outlook:
@@ -97,6 +98,18 @@ def foresee_bind(
         rights.uid,
     )  # fmt: skip
     return foresee_claim(claim, binding, wish.freebind, rights, use, locality, closing)
+
+
+def doubt_unlisted(wish: BindWish, outlook: Outlook, use: PortUse) -> Outlook:
+    """Of a bind that is to come beside what is there: `ok` only where a socket that is merely bound would be listed.
+
+    Not for the binds of a listener that is there: see foresee_restart.
+    """
+    if use.unlisted is None or wish.protocol != TCP or outlook.verdict != OK:
+        return outlook
+    return _unknown(
+        f"nothing that is listed is in the way, but a socket may be bound there and not listen: {use.unlisted}"
+    )
 
 
 def foresee_claim(

@@ -5,8 +5,14 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import complete_name
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import (
+    WISH_OPTIONS,
+    complete_name,
+    preflight,
+)
 
 TEST_NAMES = [
     ("nginx", "nginx.service"),
@@ -27,3 +33,23 @@ def test_names_are_completed_as_systemctl_does(given, name):
 def test_one_unit_is_to_be_named(given):
     with pytest.raises(InvalidOption):
         complete_name(given)
+
+
+def ask(**wish):
+    defaults = {name: option.get("default") for name, option in WISH_OPTIONS.items()}
+    wishes = [{**defaults, "address": "127.0.0.1", "port": 50000, **wish}]
+    return preflight({"backend": "auto", "unit": None, "wishes": wishes})[0]["results"][0]
+
+
+def test_before_linux_6_8_a_wish_is_not_simply_ok(monkeypatch):
+    unlisted = Gap("bound", "tcp sockets that are bound", "kernel 6.1 does not list them")
+    monkeypatch.setattr(restarts, "read_occupants", lambda ports, **_options: ({name: [] for name in ports}, ()))
+    assert ask()["verdict"] == "ok"
+    monkeypatch.setattr(
+        restarts, "read_occupants", lambda ports, **_options: ({name: [] for name in ports}, (unlisted,))
+    )
+    answer = ask()
+    assert (answer["verdict"], answer["errno"]) == ("unknown", None)
+    assert answer["reason"].endswith("may be bound there and not listen: kernel 6.1 does not list them")
+    assert ask(protocol="udp")["verdict"] == "ok", "UDP sockets are listed by every kernel"
+    assert ask(address="192.0.2.77")["verdict"] == "unavailable", "what is certain stays"
