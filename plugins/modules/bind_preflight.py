@@ -78,6 +78,7 @@ notes:
   - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There, a TCP wish that nothing else is
     in the way of is V(unknown). The answers for O(unit) do not depend on them.
   - A user other than root is taken to lack CAP_NET_BIND_SERVICE. Capabilities of a program's file are not looked at.
+    Root has it where this run's bounding set does, and where the user namespace of this run owns the network.
   - What is left of connections of a program that has ended (V(time_wait) and orphans) does not tell whether its socket
     had SO_REUSEADDR. Where the answer depends on that, it is V(unknown), and C(clear_in_seconds) says how long at most.
 seealso:

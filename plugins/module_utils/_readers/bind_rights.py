@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 from contextlib import suppress
@@ -16,6 +17,7 @@ from .._wire.systemd_show import SystemdShowError, parse_properties
 from .commands import run_command
 
 _CAP_NET_BIND_SERVICE = 10  # include/uapi/linux/capability.h
+_NS_GET_USERNS = 0xB701  # _IO(NSIO, 0x1), include/uapi/linux/nsfs.h
 _TIMEOUT = 10  # seconds
 _UNIT_PROPERTIES = ("User", "DynamicUser", "AmbientCapabilities", "CapabilityBoundingSet", "LoadState")
 
@@ -47,19 +49,23 @@ def read_user_rights(name: Optional[str]) -> Rights:
     lowest = read_lowest_free_port()
     if name is None:
         uid = os.geteuid()
-        return Rights(f"the user of this run ({_find_name(uid)})", uid, _read_own_capability(), lowest)
+        may_bind = _reaching(_read_capability("CapEff"), _reaches_network())
+        return Rights(f"the user of this run ({_find_name(uid)})", uid, may_bind, lowest)
     try:
         uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
     except KeyError:
         raise UnknownUser(name) from None
-    return Rights(f"user {name}", uid, uid == 0, lowest)
+    if uid != 0:
+        return Rights(f"user {name}", uid, False, lowest)
+    # execve(2) by root gives everything that the bounding set leaves (capabilities(7)).
+    return Rights(f"user {name}", uid, _reaching(_read_capability("CapBnd"), _reaches_network()), lowest)
 
 
 def read_unit_rights(unit: str) -> Rights:
     """The rights that systemd gives to the first process of a service. Sockets have uids of their own: uid is None."""
     lowest = read_lowest_free_port()
     if unit.endswith(".socket"):
-        return Rights(unit, None, True, lowest)  # PID 1 binds it
+        return Rights(unit, None, _reaching(True, _reaches_network()), lowest)  # PID 1 binds it
     command = ("systemctl", "show", "--no-pager", f"--property={','.join(_UNIT_PROPERTIES)}", "--", unit)
     done = run_command(command, timeout=_TIMEOUT)
     try:
@@ -73,7 +79,7 @@ def read_unit_rights(unit: str) -> Rights:
     is_root = user in ("", "root", "0") and properties.get("DynamicUser") != "yes"
     granted = properties.get("CapabilityBoundingSet" if is_root else "AmbientCapabilities", "").split()
     who = unit if is_root else f"{unit}, as user {user or 'of its own'} and by its AmbientCapabilities,"
-    return Rights(who, None, "cap_net_bind_service" in granted, lowest)
+    return Rights(who, None, _reaching("cap_net_bind_service" in granted, _reaches_network()), lowest)
 
 
 def _find_name(uid: int) -> str:
@@ -83,9 +89,39 @@ def _find_name(uid: int) -> str:
         return str(uid)
 
 
-def _read_own_capability() -> Optional[bool]:
-    with suppress(OSError, ValueError), open("/proc/self/status", "rb") as file:
+def _read_capability(which: str, proc: str = "/proc") -> Optional[bool]:
+    """Whether CAP_NET_BIND_SERVICE is in that set of this process (CapEff, CapBnd); None = unknown."""
+    label = f"{which}:".encode()
+    with suppress(OSError, ValueError, IndexError), open(f"{proc}/self/status", "rb") as file:
         for line in file:
-            if line.startswith(b"CapEff:"):
+            if line.startswith(label):
                 return bool(int(line.split()[1], 16) >> _CAP_NET_BIND_SERVICE & 1)
     return None
+
+
+def _reaches_network(proc: str = "/proc") -> Optional[bool]:
+    """Whether this process's capabilities count in its network namespace; None = unknown.
+
+    The kernel asks for the capability in the user namespace that owns the network namespace (ns_capable). It counts
+    where that is the own one or one below it (cap_capable). NS_GET_USERNS refuses exactly the others with EPERM
+    (ns_get_owner), ioctl_ns(2).
+    """
+    try:
+        network = os.open(f"{proc}/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        os.close(fcntl.ioctl(network, _NS_GET_USERNS))
+    except PermissionError:
+        return False
+    except OSError:
+        return None
+    finally:
+        os.close(network)
+    return True
+
+
+def _reaching(may_bind: Optional[bool], reaches: Optional[bool]) -> Optional[bool]:
+    if False in (may_bind, reaches):
+        return False
+    return None if None in (may_bind, reaches) else True

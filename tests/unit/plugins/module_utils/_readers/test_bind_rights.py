@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
@@ -47,7 +50,7 @@ def test_shared_domains(tmp_path):
 
 def test_rights_of_users():
     root, other = read_user_rights("root"), read_user_rights("4711")
-    assert (root.uid, root.may_bind, other.uid, other.may_bind) == (0, True, 4711, False)
+    assert (root.uid, other.uid, other.may_bind) == (0, 4711, False)
     assert other.user == "user 4711"
     own = read_user_rights(None)
     assert own.uid == os.geteuid()
@@ -55,6 +58,86 @@ def test_rights_of_users():
         assert own.may_bind is False
     with pytest.raises(UnknownUser):
         read_user_rights("no-such-user")
+
+
+TEST_CAPABILITIES = [
+    ("CapEff:\t0000000000000400\nCapBnd:\t0000000000000000\n", "CapEff", True),
+    ("CapEff:\t0000000000000400\nCapBnd:\t0000000000000000\n", "CapBnd", False),
+    ("CapEff:\t0000000000000400\n", "CapBnd", None),
+    ("CapEff:\n", "CapEff", None),
+    ("CapEff:\tno number\n", "CapEff", None),
+]
+
+
+@pytest.mark.parametrize(("status", "which", "has"), TEST_CAPABILITIES)
+def test_capabilities(tmp_path, status, which, has):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/status").write_text(status)
+    assert bind_rights._read_capability(which, str(tmp_path)) is has
+
+
+def test_unreadable_capabilities_are_unknown(tmp_path):
+    assert bind_rights._read_capability("CapEff", str(tmp_path)) is None
+    assert bind_rights._reaches_network(str(tmp_path)) is None
+    (tmp_path / "self/ns").mkdir(parents=True)
+    (tmp_path / "self/ns/net").write_text("no namespace, which does not know the question")
+    assert bind_rights._reaches_network(str(tmp_path)) is None
+
+
+# In the bounding set, the namespace reached, what root may.
+TEST_ROOT = [
+    (True, True, True),
+    (False, True, False),
+    (True, False, False),
+    (False, None, False),
+    (None, True, None),
+    (True, None, None),
+]
+
+
+@pytest.mark.parametrize(("bounded", "reaches", "may_bind"), TEST_ROOT)
+def test_rights_of_root(monkeypatch, bounded, reaches, may_bind):
+    monkeypatch.setattr(bind_rights, "_read_capability", {"CapBnd": bounded, "CapEff": bounded}.__getitem__)
+    monkeypatch.setattr(bind_rights, "_reaches_network", lambda: reaches)
+    assert read_user_rights("root").may_bind is may_bind
+    assert read_user_rights("0").may_bind is may_bind
+    assert read_user_rights(None).may_bind is may_bind
+    assert read_user_rights("4711").may_bind is False
+
+
+ASK_AND_BIND = """
+import json, socket, sys
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import read_user_rights
+try:
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", int(sys.argv[1])))
+    said = True
+except PermissionError:
+    said = False
+print(json.dumps([said, read_user_rights("root").may_bind, read_user_rights(None).may_bind]))
+"""
+TEST_PRISONS = [
+    ((), True),
+    (("setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"), False),
+    (("unshare", "--user", "--map-root-user"), False),  # the network belongs to the user namespace outside
+    (("unshare", "--user", "--map-root-user", "--net"), True),
+]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="leaving out capabilities needs root")
+@pytest.mark.parametrize(("prison", "may_bind"), TEST_PRISONS)
+def test_rights_are_what_the_kernel_says(prison, may_bind):
+    """In a network of its own, so that nothing holds the port."""
+    python = [sys.executable, "-c", ASK_AND_BIND, "80"]
+    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *prison]
+    if prison[-1:] == ("--net",):
+        command += ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([*command, *python], capture_output=True, text=True, env=environment, check=False)
+    if "unshare" in prison and done.returncode != 0 and "unshare" in done.stderr:
+        pytest.skip(f"no user namespaces here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [may_bind] * 3
 
 
 ALL = "CapabilityBoundingSet=cap_chown cap_net_bind_service"
@@ -85,11 +168,13 @@ TEST_UNITS = [
 def test_rights_of_units(monkeypatch, lines, may_bind, who):
     monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(0, "", "\n".join(lines), ""))
     monkeypatch.setattr(bind_rights, "read_lowest_free_port", lambda: 1024)
+    monkeypatch.setattr(bind_rights, "_reaches_network", lambda: True)
     assert read_unit_rights("a.service") == Rights(who, None, may_bind, 1024)
 
 
 def test_without_systemd_the_rights_of_a_unit_are_unknown(monkeypatch):
     monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(None, "could not be run", "", ""))
+    monkeypatch.setattr(bind_rights, "_reaches_network", lambda: True)
     assert read_unit_rights("a.service").may_bind is None
     assert read_unit_rights("a.socket").may_bind is True, "PID 1 binds it"
 
