@@ -19,6 +19,7 @@ _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
     " seen from outside"
 )
+_STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
 
 
 class PortUse(NamedTuple):
@@ -87,7 +88,9 @@ def foresee_bind(
         return Outlook(UNAVAILABLE, "ENODEV", (), None, f"there is no interface {wish.interface}")
     misfit = _find_misfit(wish, ifindex)
     if misfit is not None:
-        return Outlook(UNAVAILABLE, "EINVAL", (), None, misfit)
+        # __inet6_bind() asks for the right to use the port after the one and before the others.
+        denied = None if misfit == _STREAM_TO_MANY else judge_rights(wish.port, rights)
+        return denied or Outlook(UNAVAILABLE, "EINVAL", (), None, misfit)
     probe = Socket(
         wish.protocol, wish.family, wish.packed, wish.port, ifindex, None, None, None, None, 0, None,
         wish.freebind, False,
@@ -169,7 +172,7 @@ def _find_misfit(wish: BindWish, ifindex: int) -> Optional[str]:
     if packed[:12] == V4_MAPPED:
         return "an IPv6-only socket cannot be bound to a v4-mapped address" if wish.v6only else None
     if packed[0] == 0xFF and wish.protocol == TCP:
-        return "TCP cannot be bound to a multicast address"
+        return _STREAM_TO_MANY
     scoped = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
     # Multicast needs a scope as well where it is limited to the interface or the link (__ipv6_addr_needs_scope_id).
     if (scoped or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))) and not ifindex:
