@@ -20,14 +20,20 @@ _GROUPS = 3  # named in a message
 
 
 def group_blockers(blockers: Iterable[Occupant], holders: Mapping[int, Ownership]) -> list[Blockers]:
-    """Those that differ in nothing but the peer are one entry. Sorted: what no process holds last."""
+    """Those that differ only in the peer and the descriptor are one entry. Sorted: what no process holds last."""
     groups: dict[tuple[object, ...], list[Occupant]] = {}
     for row in blockers:
-        ownership = holders.get(row.inode) if row.inode else None
-        key = (row.state, row.packed, row.port, row.ifindex, row.is_timed, ownership)
+        key = (row.state, row.packed, row.port, row.ifindex, row.is_timed, _identify(holders.get(row.inode)))
         groups.setdefault(key, []).append(row)
     found = [_make_group(rows, holders) for rows in groups.values()]
     return sorted(found, key=lambda group: (group.ownership is None, group.state, group.packed, group.ifindex))
+
+
+def _identify(ownership: Optional[Ownership]) -> Optional[tuple[object, ...]]:
+    """Processes and unit; every connection of a process has a descriptor of its own."""
+    if ownership is None:
+        return None
+    return (frozenset(owner.pid for owner in ownership.owners), ownership.status, ownership.service)
 
 
 def _make_group(rows: Sequence[Occupant], holders: Mapping[int, Ownership]) -> Blockers:
@@ -37,7 +43,7 @@ def _make_group(rows: Sequence[Occupant], holders: Mapping[int, Ownership]) -> B
     return Blockers(
         first.state, first.packed, first.port, first.ifindex, len(rows), tuple(peers[:_PEERS]),
         -(-max(waits) // 1000) if len(waits) == len(rows) else None,
-        holders.get(first.inode) if first.inode else None,
+        holders.get(first.inode),
     )  # fmt: skip
 
 

@@ -199,6 +199,12 @@ TEST_BINDS = [
     (wish("::ffff:192.0.2.5", v6only=True), ROOT, UNAVAILABLE, "EINVAL"),
     (wish("::ffff:192.0.2.5"), ROOT, OK, None),
     (wish("ff02::1", interface="eth0"), ROOT, UNAVAILABLE, "EINVAL"),
+    # The right is asked for after multicast, and before what else is EINVAL.
+    (wish("ff02::1", interface="eth0"), NOBODY, UNAVAILABLE, "EINVAL"),
+    (wish("::ffff:192.0.2.5", v6only=True), NOBODY, "denied", "EACCES"),
+    (wish("::ffff:192.0.2.5", v6only=True, port=1024), NOBODY, UNAVAILABLE, "EINVAL"),
+    (wish("fe80::5"), NOBODY, "denied", "EACCES"),
+    (wish("fe80::5", port=1024), NOBODY, UNAVAILABLE, "EINVAL"),
     (wish("ff02::fb", protocol="udp"), ROOT, UNAVAILABLE, "EINVAL"),
     (wish("ff02::fb", protocol="udp", interface="eth0"), ROOT, OK, None),
 ]
@@ -237,6 +243,19 @@ def test_blockers_that_are_alike_are_one():
     for group in list_blockers(groups, {}):
         assert find_violations("blocker", group) == []
     assert [peer["port"] for peer in list_blockers(groups, {})[2]["peers"]] == [50001, 50002, 50003, 50004, 50005]
+
+
+def test_connections_of_one_process_are_one():
+    def held(pid, descriptor):
+        return Ownership(
+            (Owner(pid, "nginx", None, None, descriptor),), FOUND, Service("systemd", "n.service", "system")
+        )
+
+    rows = [row(ESTABLISHED, inode=number, peer_port=50000 + number) for number in range(1, 41)]
+    holders = {one.inode: held(7 if one.inode <= 30 else 8, one.inode) for one in rows}
+    groups = group_blockers(rows, holders)
+    assert sorted(group.sockets for group in groups) == [10, 30]
+    assert sorted(owner.pid for group in groups for owner in group.ownership.owners) == [7, 8]
 
 
 def view(*listeners, outlooks=None, holders=None):
