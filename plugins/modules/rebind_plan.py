@@ -103,11 +103,11 @@ options:
     elements: dict
     default: []
   failed:
-    description: Units that did not come back, unit name to reason; for O(since).
+    description: Units that did not come back, label to reason; for O(since).
     type: dict
     default: {}
   rescued:
-    description: Units that only came back with C(ip_nonlocal_bind); for O(since).
+    description: Labels of units that only came back with C(ip_nonlocal_bind); for O(since).
     type: list
     elements: str
     default: []
@@ -119,6 +119,7 @@ notes:
   - C(nginx -t) binds for an instant whatever nginx does not listen on yet.
   - Whether a bind would succeed is worked out from the addresses, links and sockets of the host; nothing is bound.
   - To see all holders, and to run checks, takes root. Without, units of the system are reported and never planned.
+  - In options by unit, a user's unit can be told from the system's by its label, V(NAME of uid 1000).
   - It asks systemd of Linux hosts. A unit is restarted as systemd has it in memory; the file on disk may be newer.
 seealso:
   - module: infracheck.bindings.bind_check
@@ -155,6 +156,10 @@ plan:
   type: list
   elements: dict
   contains:
+    label:
+      description: Name of the unit, with V( of uid 1000) behind it for a user's; empty where no single unit holds it.
+      type: str
+      sample: nginx.service
     unit:
       description: Name of the unit, or name or id of the container. Null where no single unit holds it.
       type: str
@@ -362,8 +367,8 @@ outcomes:
   type: list
   elements: dict
   contains:
-    unit:
-      description: Name of the unit.
+    label:
+      description: As in RV(plan).
       type: str
       sample: nginx.service
     outcome:

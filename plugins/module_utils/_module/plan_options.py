@@ -76,15 +76,15 @@ def parse_since(params: Mapping[str, Any]) -> list[Before]:
 
 def _parse_before(entry: Any, failed: Mapping[str, Any], rescued: list[str]) -> Before:
     try:
-        unit = str(entry["unit"] or "")
+        label = str(entry["label"])
         return Before(
-            unit=unit,
+            label=label,
             action=str(entry["action"]),
             stale=tuple(make_place(listener) for listener in entry["stale"]),
             healthy=tuple(make_place(listener) for listener in entry["healthy"]),
             wished=tuple(make_place(bind) for bind in entry["proof"]["binds"]) if entry["proven"] else (),
-            failed=str(failed[unit]) if unit in failed else None,
-            rescued=unit in rescued,
+            failed=str(failed[label]) if label in failed else None,
+            rescued=label in rescued,
         )
     except (KeyError, TypeError, ValueError):
         raise InvalidOption("since", entry, "the plan that this module returned, as it was") from None

@@ -16,7 +16,7 @@ from .._model.plans import CUSTOM, NONE, RELOAD, RESTART_SOCKET, Case, Check, Pl
 from .._model.restarts import UNAVAILABLE
 from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place
-from .._rules.restart_plan import AFTER_WAIT
+from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service
 from .._rules.restart_proof import ADDRESS_MISSING, PROVEN
 from .._rules.view import View, describe_endpoint, describe_holder
 from .._wire.text import format_address
@@ -31,6 +31,7 @@ def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
     service = case.service
     proven = plan.decision in (PROVEN, AFTER_WAIT)
     return {
+        "label": label_service(service),
         "unit": service.unit if service else None,
         "manager": service.manager if service else None,
         "scope": service.scope if service else None,
@@ -86,7 +87,7 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
     if plan.action == NONE or service is None:
         return nothing
     if service.scope == "container":
-        return {**nothing, "restart": [shlex.split(settings.actions[service.unit])]}
+        return {**nothing, "restart": [shlex.split(find_wanted(settings.actions, service) or "")]}
     systemctl = list(Manager(service.uid).command)
     unit = service.unit
     stop, start = [[*systemctl, "stop", unit]], [[*systemctl, "start", unit]]
@@ -101,7 +102,7 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
     elif plan.action == RELOAD:
         restart = [[*systemctl, "reload", unit]]
     elif plan.action == CUSTOM:
-        restart = [shlex.split(settings.actions[unit])]
+        restart = [shlex.split(find_wanted(settings.actions, service) or "")]
     program = companion.name if companion is not None else unit
     match = [f"--unit={program}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={program}", f"_UID={service.uid}"]
     return {
@@ -192,5 +193,5 @@ def render_outcome(outcome: Outcome) -> Json:
 
 
 def compose_outcome_message(outcomes: Collection[Outcome]) -> str:
-    lines = [f"{outcome.unit or 'no unit'}  {outcome.outcome}: {outcome.reason}" for outcome in outcomes]
+    lines = [f"{outcome.label or 'no unit'}  {outcome.outcome}: {outcome.reason}" for outcome in outcomes]
     return "\n".join(lines or ["Nothing was stale"])

@@ -10,10 +10,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
+from .._model.owners import Service
 from .._model.plans import DECLARED, LISTEN_STREAM, NGINX, NO_METHOD, SSHD, Check, Proof, Wish
 from .._model.units import Unit
 from .._readers.commands import run_command
 from .._readers.units import read_environment
+from .._rules.restart_plan import find_wanted
 from .._rules.servers import Server, expand_words, find_server, says_address_missing
 from .._wire.server_config import ServerConfigError, parse_nginx_listens, parse_sshd_listens
 from .known_units import Known
@@ -33,8 +35,8 @@ def ask_program(
         words = expand_words(unit.exec_start, environment)
         server = find_server(words)
     user = unit.user if unit is not None else ""
-    check = _check(known.service.unit, server, words, environment, checks, user)
-    declared = expected.get(known.service.unit)
+    check = _check(known.service, server, words, environment, checks, user)
+    declared = find_wanted(expected, known.service)
     if declared is not None:
         return check, Proof(DECLARED, (), None, bound=None), declared
     if known.unit is not None and known.unit.name.endswith(".socket"):
@@ -45,14 +47,14 @@ def ask_program(
 
 
 def _check(
-    name: str,
+    service: Service,
     server: Optional[Server],
     words: Sequence[str],
     environment: Mapping[str, str],
     checks: Mapping[str, str],
     user: str,
 ) -> Optional[Check]:
-    given = checks.get(name)
+    given = find_wanted(checks, service)
     command = shlex.split(given) if given is not None else server.check(words) if server else []
     if not command:
         return None

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 class Before(NamedTuple):
     """One unit of an earlier plan."""
 
-    unit: str
+    label: str
     action: str
     stale: tuple[Place, ...]
     healthy: tuple[Place, ...]
@@ -44,14 +44,14 @@ class Before(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    unit: str
+    label: str
     outcome: str
     reason: str
     missing: tuple[Place, ...]
 
 
 def rank(outcome: Outcome) -> tuple[int, str]:
-    return OUTCOMES.index(outcome.outcome), outcome.unit
+    return OUTCOMES.index(outcome.outcome), outcome.label
 
 
 def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[tuple[str, int]]) -> Outcome:
@@ -59,8 +59,8 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
     stale = [place for place in before.stale if states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)]
     if before.action == "none":
         if stale:
-            return Outcome(before.unit, UNTOUCHED, "nothing was done", ())
-        return Outcome(before.unit, HEALED, "no longer stale, and nothing was done", ())
+            return Outcome(before.label, UNTOUCHED, "nothing was done", ())
+        return Outcome(before.label, HEALED, "no longer stale, and nothing was done", ())
     wanted = dict.fromkeys(before.healthy + before.wished)
     missing = tuple(
         place
@@ -71,19 +71,19 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
     )
     named = ", ".join(map(describe_place, missing))
     if before.failed is not None:
-        return Outcome(before.unit, FAILED, before.failed, missing)
+        return Outcome(before.label, FAILED, before.failed, missing)
     if before.rescued:
         gone = ", ".join(describe_place(place) for place in (stale or before.stale))
-        return Outcome(before.unit, RESCUED, f"it serves again, but its configuration still names {gone}", missing)
+        return Outcome(before.label, RESCUED, f"it serves again, but its configuration still names {gone}", missing)
     lost = [place for place in missing if place in before.healthy]
     if lost:
-        return Outcome(before.unit, MISSING, f"it served these before and does not now: {named}", missing)
+        return Outcome(before.label, MISSING, f"it served these before and does not now: {named}", missing)
     if stale:
         gone = ", ".join(map(describe_place, stale))
-        return Outcome(before.unit, STILL_STALE, f"it took {gone} again", missing)
+        return Outcome(before.label, STILL_STALE, f"it took {gone} again", missing)
     if missing:
-        return Outcome(before.unit, MISSING, f"it does not listen where it should: {named}", missing)
-    return Outcome(before.unit, FIXED, f"it listens on {_describe_all(before, states)}", ())
+        return Outcome(before.label, MISSING, f"it does not listen where it should: {named}", missing)
+    return Outcome(before.label, FIXED, f"it listens on {_describe_all(before, states)}", ())
 
 
 def _is_served(place: Place, states: Mapping[Place, str]) -> bool:

@@ -10,11 +10,11 @@ known is a reason not to act.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, TypeVar
 
-from .._model.owners import DENIED, KERNEL
+from .._model.owners import DENIED, KERNEL, Service
 from .._model.plans import (
     CUSTOM,
     NONE,
@@ -38,6 +38,9 @@ _OWNERLESS = {
     DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
     KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
 }
+
+
+T = TypeVar("T")
 
 
 class Refusal(NamedTuple):
@@ -105,7 +108,7 @@ def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement
 
 def choose_action(case: Case, settings: Settings) -> str:
     service = case.service
-    wanted = settings.actions.get(service.unit, "") if service else ""
+    wanted = (find_wanted(settings.actions, service) if service else None) or ""
     if wanted == RELOAD:
         return RELOAD
     if wanted not in ("", RESTART):
@@ -144,7 +147,7 @@ def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
             f"{', '.join(sorted(proxies))} publishes a container's port here, and {service.unit} has others as well",
             "restart that container, publishing its port on an address that is there",
         )
-    if settings.containers and service.unit in settings.actions:
+    if settings.containers and find_wanted(settings.actions, service) is not None:
         return None
     return Refusal(
         "container",
@@ -268,6 +271,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 _CHECK_ADVICE = "name a command in rebind_checks that checks its configuration"
+
+
+def label_service(service: Optional[Service]) -> str:
+    """What options and results call it: the name of the unit, and whose it is where that is not the system's."""
+    if service is None:
+        return ""
+    return service.unit if service.uid is None else f"{service.unit} of uid {service.uid}"
+
+
+def find_wanted(options: Mapping[str, T], service: Service) -> Optional[T]:
+    """What an option by unit says of this one: under its full name first."""
+    return options.get(label_service(service), options.get(service.unit))
 
 
 def _names(case: Case) -> list[str]:

@@ -99,7 +99,7 @@ def test_settings() -> None:
 LISTENER = {"protocol": "tcp", "address": "192.0.2.10", "port": 80, "interface": None, "ifindex": None}
 BIND = {"protocol": "tcp", "address": "192.0.2.20", "port": 80, "interface": None, "verdict": "ok"}
 ENTRY = {
-    "unit": "nginx.service",
+    "label": "nginx.service",
     "action": "restart",
     "proven": True,
     "stale": [LISTENER],

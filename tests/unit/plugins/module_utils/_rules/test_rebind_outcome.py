@@ -68,7 +68,7 @@ def test_outcome(
     missing: tuple[Place, ...],
 ) -> None:
     found = judge_outcome(before, states, refused)
-    assert (found.unit, found.outcome, set(found.missing)) == ("nginx.service", outcome, set(missing))
+    assert (found.label, found.outcome, set(found.missing)) == ("nginx.service", outcome, set(missing))
     assert found.reason
 
 
