@@ -150,7 +150,7 @@ results:
     blockers:
       description:
         - What is in the way; for V(unknown), what may be.
-        - Entries that differ in nothing but the peer and the descriptor are one; the C(fd) of its owners is that of the first.
+        - Entries that differ in nothing but the peer and the descriptor are one; the descriptor is that of the first.
       type: list
       elements: dict
       contains:
