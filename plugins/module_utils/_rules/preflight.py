@@ -38,7 +38,7 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     Connections are not compared where SO_REUSEADDR is set (TCP): those that were there before the listener had it as
     well, or it could not have been bound, and those of the listener inherit it. That does not hold for what listens or
     is merely bound, as each of these can change its options after the others were bound beside it; nor where one of
-    them is in the way, as the kernel may then remember the port as shared: there everything is compared.
+    them lacks the option (it shares by SO_REUSEPORT) or is in the way: there everything is compared.
 
     Before Linux 6.8 sockets that are merely bound are not listed, and the answer stands nevertheless: one that overlaps
     could be bound beside this listener only where both have SO_REUSEADDR (and this one did not listen yet), or both
@@ -66,7 +66,8 @@ def needs_connections(listener: Listener) -> bool:
 
 
 def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
-    """Whether nothing else that listens or is merely bound can be in the way of a restart."""
+    """Whether nothing else that listens or is merely bound can be in the way of a restart, nor have connections that
+    are: beside SO_REUSEPORT there may be listeners without SO_REUSEADDR."""
     socket, claim = listener.socket, make_claim(listener)
     if socket.protocol in use.unread:
         return False
@@ -75,7 +76,11 @@ def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
         for row in use.held.get((socket.protocol, socket.port), ())
         if row.occupant.state in (LISTENING, BOUND) and row.occupant.inode != socket.inode
     ]
-    return not rows or (claim is not None and not may_conflict(claim, _keep_domain(claim, rows, use, locality)))
+    if not rows:
+        return True
+    if claim is None or not all(flags.reuseaddr for row in rows for flags in row.flags):
+        return False
+    return not may_conflict(claim, _keep_domain(claim, rows, use, locality))
 
 
 def foresee_bind(

@@ -140,6 +140,20 @@ def test_with_reuseaddr_a_sibling_that_has_changed_is_in_the_way(state, address,
     assert foresee_restart(listener, rows, LOCALITY).verdict == verdict
 
 
+def test_with_reuseaddr_connections_of_a_sibling_without_it_are_looked_at():
+    """They share by SO_REUSEPORT; what one of them left behind belongs to another user, so that it does not share. What
+    is bound to another address makes the kernel forget that the port is shared."""
+    listener = bound(uid=1000)._replace(options=REUSES._replace(reuseport=True))
+    own = row(LISTENING, inode=listener.socket.inode, peer_port=0, uid=1000)
+    sibling = own._replace(inode=SIBLING)
+    orphan = row("last_ack", uid=0)
+    other = row(BOUND, inode=100, peer_port=0, address="192.0.2.6")
+    for reuseaddr, verdict in ((True, OK), (False, "unknown")):
+        readings = {own.inode: (True, True), SIBLING: (reuseaddr, True), 100: (True, False)}
+        rows = use(own, sibling, orphan, other, readings=readings)
+        assert foresee_restart(listener, rows, LOCALITY).verdict == verdict
+
+
 def test_with_reuseaddr_an_unread_port_is_unknown():
     outlook = foresee_restart(bound()._replace(options=REUSES), PortUse({}, {"tcp": "no such module"}, False), LOCALITY)
     assert (outlook.verdict, outlook.reason) == ("unknown", "no such module")
