@@ -104,12 +104,12 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
         doubt_unlisted(wish, foresee_bind(wish, known[raw["user"]], use, locality), use)
         for wish, raw in zip(wishes, given)
     ]
-    holders = read_holders(backend, outlooks, ())
+    holders, holder_gaps = read_holders(backend, outlooks, ())
     answers = [
         Answer(wish.protocol, wish.packed, wish.port, wish.interface, outlook)
         for wish, outlook in zip(wishes, outlooks)
     ]
-    return answers, holders, locality, gaps + use_gaps
+    return answers, holders, locality, gaps + use_gaps + holder_gaps
 
 
 def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
@@ -178,7 +178,7 @@ def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
     use, use_gaps = read_port_use(backend, locality, find_ports(listeners), listeners)
     closing = {found.socket.inode for found in listeners if found.socket.inode}
     outlooks = [_foresee(found, rights, use, locality, closing) for found in listeners]
-    holders = read_holders(backend, outlooks, listeners)
+    holders, holder_gaps = read_holders(backend, outlooks, listeners)
     quiet = _find_quiet(outlooks, holders, unit)
     if quiet:
         outlooks = [_foresee(found, rights, use, locality, closing | quiet) for found in listeners]
@@ -189,7 +189,7 @@ def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
         )
         for found, outlook in zip(listeners, outlooks)
     ]  # fmt: skip
-    return answers, holders, locality, gaps + use_gaps
+    return answers, holders, locality, gaps + use_gaps + holder_gaps
 
 
 def _explain_nothing(unit: str, undecided: int) -> str:

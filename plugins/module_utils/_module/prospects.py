@@ -47,14 +47,14 @@ def foresee_wishes(
         ports.setdefault(bind.protocol, set()).add(bind.port)
     use, use_gaps = read_port_use(backend, locality, ports, listeners)
     outlooks = [_foresee(unit, guesses, use, locality) for unit, guesses in zip(wanted, binds)]
-    holders = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
+    holders, holder_gaps = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
     return [
         tuple(
             Prospect(wish, found, _is_own(found, unit, holders), _name_holders(found, holders))
             for wish, found in zip(unit.wishes, answers)
         )
         for unit, answers in zip(wanted, outlooks)
-    ], gaps + use_gaps
+    ], gaps + use_gaps + holder_gaps
 
 
 def _foresee(unit: Wanted, binds: Sequence[Sequence[BindWish]], use: PortUse, locality: Locality) -> list[Outlook]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from .._model.connections import Occupant
 from .._model.gaps import Gap
 from .._model.listeners import Listener, Socket
+from .._model.owners import UNKNOWN as OWNER_UNKNOWN
 from .._model.owners import Ownership
 from .._model.restarts import Outlook, Restarts
 from .._readers.backends import Backend
@@ -22,6 +23,7 @@ from .._rules.reuse import Held, infer_flags
 from .collect import Collected, read_options
 
 _MOST_SOCKETS = 200  # whose holders are looked for; beyond that, a blocker has no owner, and options are unknown
+_TOO_MANY = f"there are more than {_MOST_SOCKETS}, and only those are looked into"
 
 
 def add_restarts(
@@ -38,7 +40,8 @@ def add_restarts(
     use, more_gaps = read_port_use(backend, locality, find_ports(open_ones), every)
     outlooks.update((found.socket, foresee_restart(found, use, locality)) for found in open_ones)
     gaps += more_gaps
-    holders = read_holders(backend, outlooks.values(), every)
+    holders, holder_gaps = read_holders(backend, outlooks.values(), every)
+    gaps += holder_gaps
     return collected._replace(
         view=collected.view._replace(restarts=Restarts(outlooks, holders)),
         gaps=tuple(dict.fromkeys(collected.gaps + gaps)),
@@ -67,7 +70,10 @@ def read_port_use(
         for held in infer_flags(rows, readings)
         # Bound by itself, so that its options are inherited from nobody.
         if held.occupant.inode and held.occupant.inode not in readings and not held.is_descendant
-    ][:_MOST_SOCKETS]
+    ]
+    left_out, others = len(others[_MOST_SOCKETS:]), others[:_MOST_SOCKETS]
+    if left_out:
+        gaps += (Gap("options", f"SO_REUSEADDR and other options of {left_out} more sockets on a port", _TOO_MANY),)
     if others:
         sockets = list(map(_as_socket, others))
         ownerships, _owner_gaps = backend.read_owners(sockets, range(len(sockets)))
@@ -84,15 +90,20 @@ def read_port_use(
     return PortUse(by_port, unread, has_vrf and read_shared_domains(), unlisted), gaps
 
 
-def read_holders(backend: Backend, outlooks: Iterable[Outlook], listeners: Sequence[Listener]) -> dict[int, Ownership]:
-    """Who holds the blockers, by inode."""
+def read_holders(
+    backend: Backend, outlooks: Iterable[Outlook], listeners: Sequence[Listener]
+) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
+    """Who holds the blockers, by inode. Those that are beyond the limit are of no known owner, and a gap says so."""
     known = {found.socket.inode: found.ownership for found in listeners}
     rows = {row.inode: row for outlook in outlooks for row in outlook.blockers if row.inode}
-    wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known][:_MOST_SOCKETS]
+    wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known]
+    left_out, wanted = wanted[_MOST_SOCKETS:], wanted[:_MOST_SOCKETS]
+    gaps = (Gap("owners", f"the holders of {len(left_out)} more blockers", _TOO_MANY),) if left_out else ()
+    known.update((socket.inode, Ownership((), OWNER_UNKNOWN, None)) for socket in left_out)
     if wanted:
         ownerships, _gaps = backend.read_owners(wanted, range(len(wanted)))
         known.update((socket.inode, ownership) for socket, ownership in zip(wanted, ownerships))
-    return {inode: known[inode] for inode in rows if inode in known}
+    return {inode: known[inode] for inode in rows if inode in known}, gaps
 
 
 def find_ports(listeners: Iterable[Listener]) -> dict[str, set[int]]:

@@ -19,6 +19,7 @@ from .._model.listeners import IPV4, TCP
 from .._model.restarts import BLOCKED, OK, UNKNOWN, Claim, Outlook
 
 HIDDEN_FLAGS = "whether the sockets that these are left of had SO_REUSEADDR and SO_REUSEPORT cannot be seen"
+UNREAD_FLAGS = "whether the sockets in the way have SO_REUSEADDR and SO_REUSEPORT could not be read (see the gaps)"
 HIDDEN_CLAIM = "it is not known which options the program sets"
 HIDDEN_ORDER = "the answer depends on the order in which the sockets on this port were bound, which cannot be seen"
 
@@ -111,7 +112,7 @@ def _decide_tcp(claim: Claim, on_port: Sequence[Held], staying: Sequence[Held], 
         return _Answer(OK)
     if shortcut is None:
         return _Answer(UNKNOWN, possible, HIDDEN_ORDER)
-    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, HIDDEN_FLAGS)
+    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, _explain_flags(possible))
 
 
 def _decide_udp(claim: Claim, _on_port: Sequence[Held], staying: Sequence[Held], closing: Collection[int]) -> _Answer:
@@ -121,7 +122,13 @@ def _decide_udp(claim: Claim, _on_port: Sequence[Held], staying: Sequence[Held],
     # The first socket of the chain that shares by SO_REUSEPORT ends the search with success, whatever follows it.
     if _sort_out(claim, staying, _is_udp_shared)[1]:
         return _Answer(UNKNOWN, possible, HIDDEN_ORDER)
-    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, HIDDEN_FLAGS)
+    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, _explain_flags(possible))
+
+
+def _explain_flags(possible: Sequence[Held]) -> str:
+    """A socket that a process holds, and that was bound by itself, has options that can be read."""
+    unread = any(row.occupant.inode and not row.is_descendant and len(row.flags) > 1 for row in possible)
+    return UNREAD_FLAGS if unread else HIDDEN_FLAGS
 
 
 def _sort_out(claim: Claim, rows: Sequence[Held], test: _Test) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
