@@ -75,12 +75,19 @@ def read_protocol(
 def _dump_within_tick(dump: Callable[[], list[Occupant]]) -> tuple[list[Occupant], Optional[int]]:
     """The rows, and the kernel's tick counter at the moment at which it told their times.
 
-    Those are relative to the counter, and near the edge of the timer wheel's grain one tick decides over seconds.
+    Those are relative to the counter, and near the edge of the timer wheel's grain one tick decides over seconds. A
+    dump that takes longer than a tick is not repeated, as it cannot be had within one: the moment in its middle is at
+    most half of it off.
     """
     for _attempt in range(_ATTEMPTS):
         before = _read_jiffies()
         rows = dump()
-        if before is None or _read_jiffies() == before:
+        after = _read_jiffies()
+        if before is None or after is None:
+            return rows, None
+        if after - before > 1:
+            return rows, (before + after) // 2
+        if after == before:
             break
     return rows, before
 
