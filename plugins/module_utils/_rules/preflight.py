@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.connections import BOUND, LISTENING
-from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, Binding, Listener, Socket
+from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, VALID, WILDCARD, Binding, Listener, Socket
 from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
 from .locality import V4_MAPPED, Locality
 from .reuse import Held, foresee, may_conflict
@@ -19,6 +19,7 @@ _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
     " seen from outside"
 )
+_UNSEEN_PIN = "whether the socket is pinned to an interface, which may be gone, cannot be seen"
 _STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
 
 
@@ -191,7 +192,8 @@ def _judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlo
     if binding.rebindable or anywhere:
         return None
     if binding.rebindable is None:
-        return _unknown(binding.reason)
+        # Of an address that is in order, only the pin can leave it open; the reason speaks of the address then.
+        return _unknown(_UNSEEN_PIN if binding.state in (VALID, WILDCARD) else binding.reason)
     if anywhere is None:
         return _unknown(f"{binding.reason}, but it cannot be seen whether the socket has IP_FREEBIND")
     return Outlook(UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)

@@ -119,6 +119,12 @@ def test_with_reuseaddr_connections_are_not_looked_at():
     assert needs_connections(bound(protocol="udp")._replace(options=REUSES))
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.5"])
+def test_an_unseen_pin_is_named(address):
+    outlook = foresee_restart(bound(address=address, ifindex=None), use(), LOCALITY)
+    assert outlook.reason == "whether the socket is pinned to an interface, which may be gone, cannot be seen"
+
+
 SIBLING = 99
 # What else is on the port of a listener with SO_REUSEADDR, its options now, and what a restart meets.
 TEST_SIBLINGS = [
