@@ -27,21 +27,19 @@ class UnknownUser(Exception):
 
 
 def read_lowest_free_port(proc: str = "/proc") -> Optional[int]:
-    """net.ipv4.ip_unprivileged_port_start: 1024 unless changed, and before Linux 4.11."""
-    try:
-        with open(f"{proc}/sys/net/ipv4/ip_unprivileged_port_start", "rb") as file:
-            return int(file.read())
-    except FileNotFoundError:
-        return 1024
-    except (OSError, ValueError):
-        return None
+    """net.ipv4.ip_unprivileged_port_start: 1024 unless changed. None where it cannot be read; every kernel that is
+    supported has it (4.11)."""
+    with suppress(OSError, ValueError), open(f"{proc}/sys/net/ipv4/ip_unprivileged_port_start", "rb") as file:
+        return int(file.read())
+    return None
 
 
-def read_shared_domains(proc: str = "/proc") -> bool:
-    """net.ipv4.tcp_l3mdev_accept: listeners outside of VRFs take connections from inside, and share their ports."""
-    with suppress(OSError), open(f"{proc}/sys/net/ipv4/tcp_l3mdev_accept", "rb") as file:
-        return file.read().strip() not in (b"", b"0")
-    return False
+def read_shared_domains(proc: str = "/proc") -> Optional[bool]:
+    """net.ipv4.tcp_l3mdev_accept: listeners outside of VRFs take connections from inside, and share their ports. None =
+    unknown; every kernel with VRFs has it."""
+    with suppress(OSError, ValueError), open(f"{proc}/sys/net/ipv4/tcp_l3mdev_accept", "rb") as file:
+        return int(file.read()) != 0
+    return None
 
 
 def read_user_rights(name: Optional[str]) -> Rights:

@@ -47,6 +47,10 @@ def read_occupants(
                 found[protocol] = read_protocol(diag_socket, protocol, wanted, unconnected)
         except (NetlinkError, MalformedMessage) as error:
             gaps.append(Gap("sock_diag", f"what holds the {protocol} ports looked at", str(error)))
+    orphans = sum(row.is_timed and row.state == FIN_WAIT_2 for row in found.get("tcp", ()))
+    if orphans and _read_fin_timeout() is None:
+        subject = f"until when {orphans} half-closed connections stay: at most as long as is said"
+        gaps.append(Gap("tcp_fin_timeout", subject, "net.ipv4.tcp_fin_timeout could not be read"))
     release = release or os.uname().release
     if found.get("tcp") is not None and ports["tcp"] and parse_release(release) < FIRST_RELEASE_WITH_BOUND:
         reason = f"kernel {release} does not list them; Linux 6.8 does"
@@ -95,7 +99,7 @@ def _dump_within_tick(dump: Callable[[], list[Occupant]]) -> tuple[list[Occupant
 def _correct_timers(rows: list[Occupant], now: Optional[int]) -> list[Occupant]:
     """With the moment at which each timer fires in place of the one that it is set for."""
     ticks = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
-    armed = {FIN_WAIT_2: _read_fin_timeout()}
+    armed = {FIN_WAIT_2: _read_fin_timeout() or _TIME_WAIT_MS}  # the longest has the coarsest grain, and fires last
     return [
         row
         if row.clears_in is None
@@ -111,8 +115,8 @@ def _read_jiffies() -> Optional[int]:
     return None
 
 
-def _read_fin_timeout() -> int:
-    """net.ipv4.tcp_fin_timeout, in milliseconds: what FIN_WAIT_2 without a process is set for."""
+def _read_fin_timeout() -> Optional[int]:
+    """net.ipv4.tcp_fin_timeout, in milliseconds: what FIN_WAIT_2 without a process is set for. None = unknown."""
     with suppress(OSError, ValueError), open("/proc/sys/net/ipv4/tcp_fin_timeout", "rb") as file:
         return min(int(file.read()) * 1000, _TIME_WAIT_MS)
-    return _TIME_WAIT_MS
+    return None

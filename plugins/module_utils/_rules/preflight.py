@@ -20,6 +20,7 @@ _UNPINNED_NAME = (
     " seen from outside"
 )
 _UNSEEN_PIN = "whether the socket is pinned to an interface, which may be gone, cannot be seen"
+_UNREAD_DOMAINS = "whether VRFs keep TCP ports apart (net.ipv4.tcp_l3mdev_accept) could not be read, and that decides"
 _STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
 
 
@@ -28,7 +29,7 @@ class PortUse(NamedTuple):
 
     held: Mapping[tuple[str, int], Sequence[Held]]  # by protocol and port
     unread: Mapping[str, str]
-    is_shared: bool  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF
+    is_shared: Optional[bool]  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF; None = unknown
     unlisted: Optional[str] = None  # why TCP sockets that are merely bound are missing; None: they are not
 
 
@@ -211,6 +212,12 @@ def _foresee_port(
 ) -> Outlook:
     if claim.protocol in use.unread:
         return _unknown(use.unread[claim.protocol])
+    if use.is_shared is None and claim.protocol == TCP:
+        answers = [
+            _foresee_port(claim, use._replace(is_shared=guess), locality, closing, unread_options)
+            for guess in (False, True)
+        ]
+        return answers[0] if answers[0].verdict == answers[1].verdict else _unknown(_UNREAD_DOMAINS)
     rows = use.held.get((claim.protocol, claim.port), ())
     outlook = foresee(claim, _keep_domain(claim, rows, use, locality), closing)
     if outlook.verdict == UNKNOWN and unread_options:
@@ -219,8 +226,8 @@ def _foresee_port(
 
 
 def _keep_domain(claim: Claim, rows: Sequence[Held], use: PortUse, locality: Locality) -> Sequence[Held]:
-    """Those in the claim's L3 domain."""
-    if claim.protocol != TCP or use.is_shared:
+    """Those in the claim's L3 domain; all where it is not known whether domains are kept apart."""
+    if claim.protocol != TCP or use.is_shared is not False:
         return rows
     domain = _find_domain(claim.ifindex, locality)
     return [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]

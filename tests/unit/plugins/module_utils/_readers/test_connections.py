@@ -5,7 +5,28 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import FIN_WAIT_2, Occupant
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connections
+
+ORPHAN = Occupant("tcp", "ipv4", bytes(4), 80, bytes(4), 5000, FIN_WAIT_2, 0, None, 0, 30_000, None)
+
+
+@pytest.mark.parametrize(("milliseconds", "sources"), [(60_000, []), (None, ["tcp_fin_timeout"])])
+def test_an_unread_timeout_is_a_gap(monkeypatch, milliseconds, sources):
+    monkeypatch.setattr(connections, "read_protocol", lambda *_arguments: [ORPHAN])
+    monkeypatch.setattr(connections, "_read_fin_timeout", lambda: milliseconds)
+    found, gaps = connections.read_occupants({"tcp": {80}}, "6.18")
+    assert found == {"tcp": [ORPHAN]}
+    assert [gap.source for gap in gaps] == sources
+
+
+def test_without_the_timeout_the_longest_is_taken(monkeypatch):
+    fires = []
+    for milliseconds in (1000, 60_000, None):
+        monkeypatch.setattr(connections, "_read_fin_timeout", lambda given=milliseconds: given)
+        fires.append(connections._correct_timers([ORPHAN], 1000)[0].clears_in)
+    assert fires[0] <= fires[1] == fires[2]
+
 
 # What the tick counter shows before and after each dump; how many dumps that takes, and the moment that counts.
 TEST_TICKS = [
@@ -25,6 +46,11 @@ def test_a_dump_within_a_tick(monkeypatch, ticks, dumps, moment):
     readings = iter(ticks)
     monkeypatch.setattr(connections, "_read_jiffies", lambda: next(readings))
     taken = []
-    rows, now = connections._dump_within_tick(lambda: taken.append(1) or [])
-    assert (rows, len(taken), now) == ([], dumps, moment)
+
+    def dump():
+        taken.append(1)
+        return [ORPHAN]
+
+    rows, now = connections._dump_within_tick(dump)
+    assert (rows, len(taken), now) == ([ORPHAN], dumps, moment)
     assert list(readings) == []

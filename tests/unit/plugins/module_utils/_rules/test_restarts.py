@@ -184,6 +184,12 @@ def test_a_vrf_has_ports_of_its_own():
     outside = bound(address="0.0.0.0")
     assert foresee_restart(outside, use(inside), locality).verdict == OK
     assert foresee_restart(outside, use(inside)._replace(is_shared=True), locality).verdict == BLOCKED
+    unread = foresee_restart(outside, use(inside)._replace(is_shared=None), locality)
+    assert unread.verdict == "unknown"
+    assert "tcp_l3mdev_accept" in (unread.reason or "")
+    assert foresee_restart(outside, use()._replace(is_shared=None), locality).verdict == OK, "nothing depends on it"
+    reusing = outside._replace(options=REUSES)
+    assert foresee_restart(reusing, use(inside)._replace(is_shared=None), locality).verdict == "unknown"
 
 
 # -- a bind
