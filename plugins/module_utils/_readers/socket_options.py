@@ -29,6 +29,9 @@ from .._model.owners import DENIED, FOUND, KERNEL, Ownership
 if TYPE_CHECKING:
     from .._wire.sockopts import Restrictions
 
+_MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
+_NO_LEADER = -1  # besides them: the process lives on without its first thread
+
 # The same numbers on all architectures but alpha, whose own are 110 higher (arch/alpha/kernel/syscalls/syscall.tbl).
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _ALPHA_OFFSET = 110
@@ -39,6 +42,7 @@ _NO_HOLDER = {
 }
 _GONE = "the process that held it is gone"
 _OTHER = "the process has closed it meanwhile"
+_LEADERLESS = "the first thread of the process has ended, and pidfd_getfd goes by that one"
 
 
 class Unreadable(Exception):
@@ -168,7 +172,7 @@ def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: _E
             with borrower.borrow(owner.pid, owner.fd, row.inode, family, kind) as lent:
                 return _ask(lent, row.protocol == TCP)
         except Unreadable as error:
-            failures.append(error.code)
+            failures.append(_NO_LEADER if error.code in _MISSING and _lacks_leader(owner.pid) else error.code)
         except OSError as error:  # a question that this kind of socket does not answer
             failures.append(error.errno or errno.EIO)
     return Options(reason=explain(failures))
@@ -197,7 +201,8 @@ class _Explainer:
 
     def __call__(self, failures: Sequence[int]) -> str:
         # Of several holders the one that was refused tells most: the others have merely gone.
-        code = next((code for code in failures if code in (errno.EPERM, errno.EACCES, errno.ENOSYS)), failures[-1])
+        telling = (errno.EPERM, errno.EACCES, errno.ENOSYS, _NO_LEADER)
+        code = next((code for code in failures if code in telling), failures[-1])
         reason = self._known.get(code)
         if reason is None:
             reason = self._known[code] = self._explain(code)
@@ -208,6 +213,8 @@ class _Explainer:
 
         if code == 0:
             return _OTHER
+        if code == _NO_LEADER:
+            return _LEADERLESS
         if code in (errno.ESRCH, errno.EINVAL):
             return _GONE
         if code == errno.EBADF:
@@ -231,6 +238,16 @@ class _Explainer:
                     return True
             except Unreadable:
                 return False
+
+
+def _lacks_leader(pid: int) -> bool:
+    """The first thread has ended, its descriptors with it, and others live on."""
+    from .._wire.procfs import ProcfsError, parse_stat
+
+    with suppress(OSError, ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
+        stat = parse_stat(file.read())
+        return stat.state in "ZX" and stat.threads > 1
+    return False
 
 
 def _read_yama_scope() -> Optional[int]:

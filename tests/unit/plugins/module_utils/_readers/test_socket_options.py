@@ -155,6 +155,39 @@ def test_the_next_holder_is_asked_where_one_is_gone(hold):
     assert read_options([row(inode, port)], [ownership])[0][0].reuseaddr is True
 
 
+LEADERLESS = """
+import ctypes, os, socket, sys, threading
+held = socket.create_server(("127.0.0.1", 0))
+
+def live():
+    print(held.fileno(), os.fstat(held.fileno()).st_ino, held.getsockname()[1], flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+threading.Thread(target=live).start()
+ctypes.CDLL(None).syscall(ctypes.c_long(EXIT), ctypes.c_long(0))  # of this thread alone
+"""
+EXIT = {"x86_64": 60, "aarch64": 93}
+
+
+@pytest.mark.skipif(os.uname().machine not in EXIT, reason="the number of the system call exit is not known here")
+def test_a_process_that_lives_on_without_its_first_thread_is_not_gone():
+    code = LEADERLESS.replace("EXIT", str(EXIT[os.uname().machine]))
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        descriptor, inode, port = map(int, process.stdout.readline().split())
+        stat = Path(f"/proc/{process.pid}/stat")
+        deadline = time.monotonic() + 10
+        while " Z " not in stat.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (options,), (gap,) = read_options([row(inode, port)], [own(process.pid, descriptor)])
+        reason = "the first thread of the process has ended, and pidfd_getfd goes by that one"
+        assert (options, gap.reason) == (Options(reason=reason), reason)
+    finally:
+        process.communicate()
+
+
 def test_a_pending_error_stays_with_its_owner():
     """SO_ERROR is get and clear. A listener's own, and one of a connected datagram socket, which is a bound one too."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
