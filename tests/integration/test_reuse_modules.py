@@ -219,7 +219,7 @@ WRONG = [
     ({"address": "somewhere", "port": 1}, "option wishes[0].address: 'somewhere' is not allowed"),
     ({"address": "::1", "port": 0}, "option wishes[0].port: 0 is not allowed"),
     ({"address": "fe80::1%lo", "port": 1, "interface": "eth0"}, "option wishes[0].interface: 'eth0' is not allowed"),
-    ({"address": "::1", "port": 1, "user": "no-such-user"}, "option wishes[].user: 'no-such-user' is not allowed"),
+    ({"address": "::1", "port": 1, "user": "no-such-user"}, "option wishes[0].user: 'no-such-user' is not allowed"),
 ]
 
 

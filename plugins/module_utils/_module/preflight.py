@@ -94,7 +94,10 @@ _Asked = tuple[list[Answer], dict[int, Ownership], Locality, tuple[Gap, ...]]
 
 def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked:
     wishes = [parse_wish(f"wishes[{number}]", wish) for number, wish in enumerate(given)]
-    known = {user: _read_rights(user) for user in {wish["user"] for wish in given}}
+    known: dict[Optional[str], Rights] = {}
+    for number, raw in enumerate(given):
+        if raw["user"] not in known:
+            known[raw["user"]] = _read_rights(f"wishes[{number}].user", raw["user"])
     locality, gaps = read_locality(backend, wishes)
     ports: dict[str, set[int]] = {}
     for wish in wishes:
@@ -114,12 +117,17 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
 
 def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
     """Raises InvalidOption."""
-    text, _percent, scope = given["address"].strip().partition("%")
+    text, percent, scope = given["address"].strip().partition("%")
     try:
         packed = ip_address(text).packed
     except ValueError:
         allowed = "an IPv4 or IPv6 address, 0.0.0.0 or ::"
         raise InvalidOption(f"{option}.address", given["address"], allowed) from None
+    if percent and (not scope or scope.isdecimal()):  # an interface of such a name can be given as `interface`
+        allowed = "an address whose scope id is the name of an interface, such as fe80::1%eth0"
+        raise InvalidOption(f"{option}.address", given["address"], allowed)
+    if given["interface"] is not None and not given["interface"].strip():
+        raise InvalidOption(f"{option}.interface", given["interface"], "the name of an interface")
     if not 1 <= given["port"] <= 65535:
         raise InvalidOption(f"{option}.port", given["port"], "a port from 1 to 65535")
     if scope and given["interface"] not in (None, scope):
@@ -137,11 +145,11 @@ def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
     )
 
 
-def _read_rights(user: Optional[str]) -> Rights:
+def _read_rights(option: str, user: Optional[str]) -> Rights:
     try:
         return read_user_rights(user)
     except UnknownUser:
-        raise InvalidOption("wishes[].user", user, "the name or number of a user of the host") from None
+        raise InvalidOption(option, user, "the name or number of a user of the host") from None
 
 
 def read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Locality, tuple[Gap, ...]]:

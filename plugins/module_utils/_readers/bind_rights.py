@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import re
 from contextlib import suppress
 from typing import Optional
 
@@ -20,6 +21,10 @@ _CAP_NET_BIND_SERVICE = 10  # include/uapi/linux/capability.h
 _NS_GET_USERNS = 0xB701  # _IO(NSIO, 0x1), include/uapi/linux/nsfs.h
 _TIMEOUT = 10  # seconds
 _UNIT_PROPERTIES = ("User", "DynamicUser", "AmbientCapabilities", "CapabilityBoundingSet", "LoadState")
+
+
+_NUMBER = re.compile(r"[0-9]{1,10}\Z")
+_LARGEST_UID = 2**32 - 2  # the one above is no uid (setresuid(2))
 
 
 class UnknownUser(Exception):
@@ -50,9 +55,11 @@ def read_user_rights(name: Optional[str]) -> Rights:
         may_bind = _reaching(_read_capability("CapEff"), _reaches_network())
         return Rights(f"the user of this run ({_find_name(uid)})", uid, may_bind, lowest)
     try:
-        uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
-    except KeyError:
+        uid = int(name) if _NUMBER.match(name) else pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # ValueError: a name that the C library cannot be asked for
         raise UnknownUser(name) from None
+    if uid > _LARGEST_UID:
+        raise UnknownUser(name)
     if uid != 0:
         return Rights(f"user {name}", uid, False, lowest)
     # execve(2) by root gives everything that the bounding set leaves (capabilities(7)).

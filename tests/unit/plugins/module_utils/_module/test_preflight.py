@@ -41,6 +41,31 @@ def ask(**wish):
     return preflight({"backend": "auto", "unit": None, "wishes": wishes})[0]["results"][0]
 
 
+TEST_WRONG = [
+    (
+        {"address": "fe80::1%1"},
+        "option wishes[0].address: 'fe80::1%1' is not allowed; it takes an address whose scope id",
+    ),
+    (
+        {"address": "fe80::1%"},
+        "option wishes[0].address: 'fe80::1%' is not allowed; it takes an address whose scope id",
+    ),
+    ({"address": "\u0661.2.3.4"}, "option wishes[0].address: "),
+    ({"address": "::1\0"}, "option wishes[0].address: "),
+    ({"interface": ""}, "option wishes[0].interface: '' is not allowed; it takes the name of an interface"),
+    ({"user": "a\0b"}, "option wishes[0].user: 'a\\x00b' is not allowed; it takes the name or number of a user"),
+    ({"user": "9" * 30}, "option wishes[0].user: "),
+    ({"port": 65536}, "option wishes[0].port: 65536 is not allowed; it takes a port from 1 to 65535"),
+]
+
+
+@pytest.mark.parametrize(("wish", "message"), TEST_WRONG)
+def test_a_wrong_wish_is_told(wish, message):
+    with pytest.raises(InvalidOption) as told:
+        ask(**wish)
+    assert str(told.value).startswith(message)
+
+
 def test_before_linux_6_8_a_wish_is_not_simply_ok(monkeypatch):
     unlisted = Gap("bound", "tcp sockets that are bound", "kernel 6.1 does not list them")
     monkeypatch.setattr(restarts, "read_occupants", lambda ports, **_options: ({name: [] for name in ports}, ()))

@@ -57,8 +57,15 @@ def test_rights_of_users():
     assert own.uid == os.geteuid()
     if os.geteuid() != 0:
         assert own.may_bind is False
+    assert read_user_rights("4294967294").uid == 4294967294
+
+
+@pytest.mark.parametrize(
+    "name", ["no-such-user", "", "a\0b", "\u0664\u0667", "\ud800", "4294967295", "9" * 30, "-1", "0x0"]
+)
+def test_unknown_users(name):
     with pytest.raises(UnknownUser):
-        read_user_rights("no-such-user")
+        read_user_rights(name)
 
 
 TEST_CAPABILITIES = [
