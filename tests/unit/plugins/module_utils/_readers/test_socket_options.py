@@ -245,23 +245,30 @@ def test_the_port_is_free_again_when_its_owner_closes_it_under_a_reading_loop():
                         continue
         os._exit(0)
     try:
-        # Of three rounds one must do: on a busy machine the reader can lose the processor in the wrong moment.
-        rounds: list[float] = []
-        while len(rounds) < 3 and not (rounds and rounds[-1] < 0.005):
-            rounds.append(sorted(_close_and_bind_again() for _round in range(1000))[989])
+        rounds = [sorted(_close_and_bind_again(reader) for _round in range(1000))[989] for _round in range(3)]
     finally:
         os.kill(reader, 9)
         os.waitpid(reader, 0)
-    assert min(rounds) < 0.005, rounds
+    assert sorted(rounds)[1] < 0.005, rounds
 
 
-def _close_and_bind_again():
-    """Seconds until the port can be bound again after a close."""
+def _read_waits(*pids):
+    """Seconds that these have waited for a processor so far (/proc/PID/schedstat); 0 where that is not counted."""
+    try:
+        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
+    except FileNotFoundError:
+        return 0.0
+
+
+def _close_and_bind_again(reader):
+    """Seconds until the port can be bound again after a close, less those in which this process or the reader wanted to
+    run and was not let: that is the load of the machine."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     address = listener.getsockname()
     time.sleep(0.0002)
+    waited = _read_waits(os.getpid(), reader)
     listener.close()
     start = time.perf_counter()
     while True:
@@ -269,7 +276,8 @@ def _close_and_bind_again():
             try:
                 again.bind(address)
                 again.listen()
-                return time.perf_counter() - start
+                elapsed = time.perf_counter() - start
+                return elapsed - (_read_waits(os.getpid(), reader) - waited)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or time.perf_counter() - start > 5:
                     raise
