@@ -40,7 +40,7 @@ demo: $(RUN) link  ## Show a finding: a real listener loses its address, in a ne
 # --- Test ---
 
 .PHONY: test
-test: lint unit integration kernel-test  ## Run every test (under 20 minutes on 2 cores)
+test: lint unit integration kernel-test molecule  ## Run every test (under 20 minutes on 2 cores)
 
 .PHONY: unit
 unit: $(DEV) link  ## Unit tests (under 30 s)

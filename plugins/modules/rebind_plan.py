@@ -124,8 +124,9 @@ notes:
 seealso:
   - module: infracheck.bindings.bind_check
   - module: infracheck.bindings.connect_check
-  - plugin: infracheck.bindings.rebind
-    plugin_type: role
+  - name: Remediation
+    description: The guide, with a table of what to do for each decision.
+    link: https://github.com/infracheck/infracheck.bindings/blob/main/docs/guides/remediation.md
 author:
   - The infracheck.bindings contributors (@infracheck)
 """

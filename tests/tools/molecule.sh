@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 
 export MOLECULE_ENGINE=${MOLECULE_ENGINE:-podman}
 case $MOLECULE_ENGINE in
-    podman) packages=(podman:podman conmon:conmon) ;;
-    docker) packages=(docker:docker.io) ;;
+    podman) packages=(podman:podman conmon:conmon ssh:openssh-client) ;;
+    docker) packages=(docker:docker.io ssh:openssh-client) ;;
     *) echo "MOLECULE_ENGINE is $MOLECULE_ENGINE; it can be podman or docker" >&2; exit 2 ;;
 esac
 
