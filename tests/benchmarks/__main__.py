@@ -17,6 +17,7 @@ from typing import Callable
 
 from .chart import write_charts
 from .hosts import measure_fleet
+from .outside import measure_outside
 from .peers import BUILD, QUESTIONS, ask_everybody, make_environment
 from .readings import measure_growth, measure_reading
 from .report import Chart, Part, Table, format_part, format_targets, write_json
@@ -52,6 +53,7 @@ def main() -> None:
         "fleet": lambda: measure_fleet(
             arguments.hosts or (10 if arguments.quick else 100), 3, arguments.forks, environment
         ),
+        "outside": measure_outside,
     }
     parts = []
     for name in arguments.parts or known:
@@ -63,9 +65,8 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", choices=["found", "task", "process", "reading", "growth", "fleet", []], help="default: all"
-    )
+    names = ["found", "task", "process", "reading", "growth", "fleet", "outside"]
+    parser.add_argument("parts", nargs="*", choices=[*names, []], help="default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: to see that it works")
     parser.add_argument("--rounds", type=int, help="how often each competitor has its turn")
     parser.add_argument("--python", type=Path, action="append", help="of the hosts; may be given several times")
