@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook check_bindings: what it shows, and what its exit status says."""
+"""The playbooks: what check_bindings shows, and what the exit status says."""
 
 from __future__ import annotations
 
@@ -151,3 +151,15 @@ def test_every_option_of_the_module_is_a_variable(namespace: Namespace) -> None:
     options = json.loads(done.stdout)["infracheck.bindings.bind_check"]["doc"]["options"]
     assert set(passed) == set(options)
     assert all(value == f"{{{{ bind_check_{name} | default(omit) }}}}" for name, value in passed.items())
+
+
+@pytest.mark.parametrize("variables", [{}, {"rebind_hosts": "nosuch"}], ids=["no inventory", "no such host"])
+def test_rebind_that_would_act_on_nobody_is_no_success(
+    namespace: Namespace, elsewhere: Path, variables: dict[str, str]
+) -> None:
+    """And never takes the control node for a host to act on."""
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections")}
+    command = ["ansible-playbook", "infracheck.bindings.rebind", "-e", json.dumps(variables)]
+    done = namespace.run(*command, cwd=elsewhere, **environment)
+    assert done.returncode == 4, done.stdout
+    assert "No host to bind again" in done.stdout
