@@ -203,7 +203,8 @@ endpoints:
           connect from."
         - "V(denied): EACCES or EPERM; a prohibit route, a firewall, a security module."
         - "V(reset): accepted, then reset. See O(settle)."
-        - "V(local_limit): the managed host has no port, descriptor or memory left for one more connection."
+        - "V(local_limit): the managed host has no port, descriptor or memory left for one more connection; or four
+          names that the resolver does not answer kept this one from being looked up."
         - "V(name_unresolved): the resolver has no address, or did not answer in time."
         - "V(invalid): the kernel does not take it at all, such as a family that the host lacks, or a source that
           cannot be combined with the destination."

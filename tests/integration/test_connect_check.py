@@ -25,6 +25,7 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoints import Endpoint
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connect_socket, connects
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.names import THREADS
 from contracts import find_violations
 
 from .apart import ip, replace_file, run_apart, set_sysctl
@@ -424,11 +425,15 @@ def test_slow_resolver_counts_against_the_timeout(tmp_path: Path) -> None:
     def body() -> None:
         add_link()
         use_hosts(tmp_path, "127.0.0.1 localhost\n", "files dns", SILENT)
-        values = [f"name{number}.example:80" for number in range(20)] + ["localhost:9", "127.0.0.1:9"]
+        behind = {"host": "localhost", "port": 9, "expect": "name_unresolved"}
+        values = [*(f"name{number}.example:80" for number in range(20)), behind, "127.0.0.1:9"]
         started = time.monotonic()
         result = check_in_process(values, fail=False, timeout=1)
         assert time.monotonic() - started < 2.5, "neither the resolver nor its threads hold up the end"
-        assert [row["class"] for row in result["endpoints"][:20]] == ["name_unresolved"] * 20
+        classes = ["name_unresolved"] * THREADS + ["local_limit"] * (21 - THREADS)
+        assert [row["class"] for row in result["endpoints"][:21]] == classes
+        assert "was not looked up" in result["endpoints"][20]["reason"]
+        assert not result["endpoints"][20]["met"], "nobody asked for that name, so nothing is known of it"
         assert "did not answer within 1 s" in result["endpoints"][0]["reason"]
         assert result["endpoints"][21]["class"] == "refused"
 

@@ -72,6 +72,17 @@ def list_events(result: dict[str, Any]) -> list[str]:
     return [row["event"] for row in result["events"]]
 
 
+def test_interface_by_an_alternative_name() -> None:
+    def body() -> None:
+        add_link()
+        ip("link property add dev va altname second")
+        ip("address add 192.0.2.5/24 dev va")
+        assert wait(interface="second", timeout=0.0)["met"]
+        assert not wait(interface="second", state="absent", timeout=0.0)["met"]
+
+    run_apart(body)
+
+
 def test_address_that_comes() -> None:
     def body() -> None:
         add_link()

@@ -81,3 +81,4 @@ class Trial(NamedTuple):
     attempts: int  # how many were made
     connects: tuple[Connect, ...]  # in the resolver's order; empty where the name was not resolved
     unresolved: Optional[str]  # why there is no address
+    asked: bool = True  # False: the resolver never came to this name

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -66,10 +68,25 @@ def parse_wish(params: dict[str, Any]) -> Wish:
     if params["settle"] > params["timeout"]:
         raise InvalidOption("settle", params["settle"], f"at most the seconds of timeout ({params['timeout']:g})")
     interface = params["interface"]
-    if interface is not None and not interface.strip():
-        raise InvalidOption("interface", interface, "the name of a network interface")
+    if interface is not None:
+        interface = interface.strip()
+        # dev_valid_name(), net/core/dev.c, for names and for alternative names (ALTIFNAMSIZ)
+        if (
+            not 0 < len(interface.encode(errors="replace")) < 128
+            or interface in (".", "..")
+            or re.search(r"[/:\s\0]", interface)
+        ):
+            raise InvalidOption("interface", params["interface"], "the name of a network interface")
     prefix = _parse_address(params["address"]) if params["address"] is not None else None
-    return Wish(prefix, interface.strip() if interface else None, params["state"], params["settle"])
+    return Wish(prefix, _find_name(interface) if interface else None, params["state"], params["settle"])
+
+
+def _find_name(interface: str) -> str:
+    """The name that messages carry, for an interface that was given by an alternative one (`ip link property`)."""
+    try:
+        return socket.if_indextoname(socket.if_nametoindex(interface))
+    except (OSError, ValueError):
+        return interface  # not there now
 
 
 def _parse_address(text: str) -> Prefix:

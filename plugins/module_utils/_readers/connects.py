@@ -29,7 +29,7 @@ from .._model.endpoints import (
 from .._model.gaps import Gap
 from .connect_socket import StepFailed, is_own_peer, open_connecting, read_local_address, read_route_error
 from .descriptors import read_free_descriptors
-from .names import Answer, Question, Resolver
+from .names import NOT_ASKED, Answer, Question, Resolver
 
 Judge = Callable[[Endpoint, Trial], bool]
 
@@ -190,8 +190,9 @@ class _Engine:
         if round_ in rounds:
             rounds.remove(round_)  # an empty list stays: the question is still with the resolver, and not asked twice
             self._slots_taken -= 1
-            reason = f"the resolver did not answer within {self._settings.timeout:g} s"
-            self._conclude(round_, Trial(round_.attempt, (), reason))
+            asked = self._resolver is not None and self._resolver.has_begun(question)
+            reason = f"the resolver did not answer within {self._settings.timeout:g} s" if asked else NOT_ASKED
+            self._conclude(round_, Trial(round_.attempt, (), reason, asked))
 
     def _prepare(self, round_: _Round, addresses: tuple[InetAddress, ...]) -> None:
         round_.budget = max(self._settings.timeout - (monotonic() - round_.started), 0.0)

@@ -16,6 +16,7 @@ from .._model.endpoints import InetAddress
 from .._wire.text import printable
 
 THREADS = 4
+NOT_ASKED = f"its name was not looked up: {THREADS} names that the resolver does not answer were before it"
 _FAMILIES = {None: socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
@@ -44,6 +45,7 @@ class Resolver:
         self._questions: SimpleQueue[Optional[Question]] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._asked = 0
+        self._begun: set[Question] = set()
         self._threads: list[threading.Thread] = []
 
     def ask(self, question: Question) -> None:
@@ -52,6 +54,10 @@ class Resolver:
         if len(self._threads) < min(THREADS, self._asked):
             self._threads.append(threading.Thread(target=self._work, daemon=True, name="resolver"))
             self._threads[-1].start()
+
+    def has_begun(self, question: Question) -> bool:
+        """Whether the system was asked, or the question still waits for a thread."""
+        return question in self._begun
 
     def take(self) -> list[Answer]:
         with suppress(BlockingIOError):
@@ -72,6 +78,7 @@ class Resolver:
             question = self._questions.get()
             if question is None:
                 return
+            self._begun.add(question)
             self._answers.put(read_host(question))
             with suppress(OSError):  # a full pipe wakes just as well; a closed one means that nobody waits any more
                 self._bell.send(b".")

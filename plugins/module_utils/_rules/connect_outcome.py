@@ -113,7 +113,8 @@ def judge(endpoint: Endpoint, trial: Trial) -> Outcome:
     """
     if not trial.connects:
         reason = trial.unresolved or "the name has no address"
-        return Outcome(NAME_UNRESOLVED, reason, endpoint.expect == NAME_UNRESOLVED, None)
+        name = NAME_UNRESOLVED if trial.asked else LOCAL_LIMIT
+        return Outcome(name, reason, endpoint.expect == name, None)
     classes = [classify(connect) for connect in trial.connects]
     names = [name for name, _reason in classes]
     if CONNECTED in names:

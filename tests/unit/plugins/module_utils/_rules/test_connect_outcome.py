@@ -136,6 +136,12 @@ def test_several_addresses(
     assert is_met(make_endpoint(expect), Trial(1, connects, None)) is met
 
 
+def test_a_name_that_nobody_looked_up_is_not_called_unresolved() -> None:
+    trial = Trial(1, (), "not looked up", asked=False)
+    assert judge(make_endpoint("name_unresolved"), trial)[:3] == ("local_limit", "not looked up", False)
+    assert judge(make_endpoint("local_limit"), trial)[2] is True
+
+
 def test_unresolved_name() -> None:
     trial = Trial(2, (), "the resolver says: no")
     assert judge(make_endpoint(), trial) == ("name_unresolved", "the resolver says: no", False, None)
