@@ -74,7 +74,8 @@ options:
     description:
       - If something looks wrong that may pass by itself, wait so many seconds, look again, and report only what both
         looks show.
+      - A number from 0 to 3600.
       - An address that is taken away and given back, as when a DHCP lease is renewed, is then no finding.
-    type: float
+    type: raw
     default: 0
 """

@@ -195,7 +195,7 @@ TEST_WRONG = [
     ({"units": [" "]}, ("units", "' '", "a name, or a glob")),
     ({"confirm_after": -1}, ("confirm_after", "-1", "from 0 to 3600")),
     ({"confirm_after": "nan"}, ("confirm_after", "nan", "from 0 to 3600")),
-    ({"confirm_after": "soon"}, ("confirm_after", "str", "float")),  # Ansible's own words, less the value
+    ({"confirm_after": "soon"}, ("confirm_after", "'soon'", "seconds from 0 to 3600")),
     ({"fail_on_unknown": "perhaps"}, ("fail_on_unknown", "perhaps", "bool")),
     ({"port": 443}, ("port", "port", "ports")),
 ]

@@ -35,7 +35,7 @@ LISTENER_OPTIONS: dict[str, Any] = {
     "all_owners": {"type": "bool", "default": False},
 }
 
-CONFIRM_OPTION: dict[str, Any] = {"confirm_after": {"type": "float", "default": 0}}
+CONFIRM_OPTION: dict[str, Any] = {"confirm_after": {"type": "raw", "default": 0}}
 
 
 class InvalidOption(Exception):
@@ -66,10 +66,14 @@ def parse_globs(option: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value.strip() for value in values)
 
 
-def parse_confirm_after(seconds: float) -> float:
-    """Raises InvalidOption."""
-    if not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST_CONFIRMATION:
-        raise InvalidOption("confirm_after", seconds, f"seconds from 0 to {_LONGEST_CONFIRMATION:.0f}")
+def parse_confirm_after(value: object) -> float:
+    """Seconds. Taken as it was given, since the error of type float names no value. Raises InvalidOption."""
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _LONGEST_CONFIRMATION:  # refuses nan as well
+        raise InvalidOption("confirm_after", value, f"seconds from 0 to {_LONGEST_CONFIRMATION:.0f}")
     return seconds
 
 

@@ -26,7 +26,7 @@ from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, Address, Netwo
 from .._model.gaps import Capabilities
 from .._model.listeners import INTENDED, STALE_ADDRESS, STALE_INTERFACE, UNKNOWN, VALID, WILDCARD, Binding, Socket
 from .._wire.text import format_address
-from .locality import unmap
+from .locality import is_link_local, unmap
 
 _LIMITED_BROADCAST = b"\xff" * 4
 _MAY_BE_MEANT = (
@@ -68,7 +68,7 @@ class PortableLocality:
         if not self._addresses_are_read:
             return _unknown("the addresses could not be read")
         present = self._addresses.get(packed, [])
-        if _is_link_local(packed):
+        if is_link_local(packed):
             if present and not (socket.ifindex and self._links_are_certain):
                 return _unknown(_PIN_UNSEEN)
             present = [address for address in present if address.ifindex == socket.ifindex]
@@ -120,7 +120,3 @@ def _unknown(reason: str) -> Binding:
 
 def _is_multicast(packed: bytes) -> bool:
     return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
-
-
-def _is_link_local(packed: bytes) -> bool:
-    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80

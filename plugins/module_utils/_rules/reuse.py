@@ -17,6 +17,7 @@ from typing import Callable, NamedTuple, Optional
 from .._model.connections import BOUND, LISTENING, Occupant
 from .._model.listeners import IPV4, TCP
 from .._model.restarts import BLOCKED, OK, UNKNOWN, Claim, Outlook
+from .locality import is_link_local
 
 HIDDEN_FLAGS = "whether the sockets that these are left of had SO_REUSEADDR and SO_REUSEPORT cannot be seen"
 UNREAD_FLAGS = "whether the sockets in the way have SO_REUSEADDR and SO_REUSEPORT could not be read (see the gaps)"
@@ -60,7 +61,7 @@ def infer_flags(occupants: Iterable[Occupant], readings: Mapping[int, Reading]) 
     for occupant in occupants:
         is_own = occupant.inode in readings or occupant.state in (LISTENING, BOUND) or occupant.protocol != TCP
         own = occupant.inode if is_own else 0
-        key = (occupant[:4], occupant.ifindex, occupant.v6only, _is_link_local(occupant.peer_packed), own)
+        key = (occupant[:4], occupant.ifindex, occupant.v6only, is_link_local(occupant.peer_packed), own)
         answer = known.get(key)
         if answer is None:
             parents = [] if is_own else [listener for listener in listeners if _may_be_child(occupant, listener)]
@@ -310,7 +311,7 @@ def _may_be_child(occupant: Occupant, listener: Occupant) -> bool:
     with a link-local peer is pinned to the link that it came in by (tcp_v6_init_req)."""
     if (listener.protocol, listener.family, listener.port) != (occupant.protocol, occupant.family, occupant.port):
         return False
-    if listener.ifindex != occupant.ifindex and (listener.ifindex or not _is_link_local(occupant.peer_packed)):
+    if listener.ifindex != occupant.ifindex and (listener.ifindex or not is_link_local(occupant.peer_packed)):
         return False
     if listener.packed == occupant.packed:
         return True
@@ -318,10 +319,6 @@ def _may_be_child(occupant: Occupant, listener: Occupant) -> bool:
     if any(listener.packed):
         return mapped and listener.packed == _V4_MAPPED + _ANY4
     return not (mapped and listener.v6only)
-
-
-def _is_link_local(packed: bytes) -> bool:
-    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
 
 
 def _ipv4_of(packed: bytes) -> bytes:

@@ -14,13 +14,11 @@ import struct
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-NLMSG_NOOP = 1
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLMSG_OVERRUN = 4
 
 NLM_F_REQUEST = 0x01
-NLM_F_MULTI = 0x02
 NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
 
