@@ -88,8 +88,8 @@ options:
     elements: str
     default: []
   confirm_after:
-    description: Look twice, so many seconds apart, and take for stale what both looks show.
-    type: float
+    description: Look twice, so many seconds (0 to 3600) apart, and take for stale what both looks show.
+    type: raw
     default: 0
   since:
     description:
