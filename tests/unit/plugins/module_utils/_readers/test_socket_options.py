@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 # A child without rights cannot import it later.
@@ -222,8 +223,8 @@ def test_nothing_is_changed_on_the_socket(hold):
 def test_a_duplicate_is_not_inherited_by_programs():
     with socket.socket() as listener, Borrower() as borrower:
         inode = os.fstat(listener.fileno()).st_ino
-        with borrower.borrow(os.getpid(), listener.fileno(), inode, socket.AF_INET, socket.SOCK_STREAM) as lent:
-            assert lent.get_inheritable() is False
+        with closing(borrower.lend(os.getpid(), listener.fileno(), inode, socket.AF_INET, socket.SOCK_STREAM)) as lent:
+            assert os.get_inheritable(lent.fileno()) is False
             assert os.fstat(lent.fileno()).st_ino == inode
 
 
@@ -239,8 +240,7 @@ def test_the_port_is_free_again_when_its_owner_closes_it_under_a_reading_loop():
                         link = os.readlink(f"/proc/{parent}/fd/{name}")
                         if link.startswith("socket:["):
                             inode = int(link[8:-1])
-                            with borrower.borrow(parent, int(name), inode, socket.AF_INET, socket.SOCK_STREAM):
-                                pass
+                            borrower.lend(parent, int(name), inode, socket.AF_INET, socket.SOCK_STREAM).close()
                     except (OSError, Unreadable):
                         continue
         os._exit(0)
