@@ -51,7 +51,7 @@ def main() -> None:
             QUICK_GROWTH if arguments.quick else GROWTH, rounds, environment, 1000 if arguments.quick else 10_000
         ),
         "fleet": lambda: measure_fleet(
-            arguments.hosts or (10 if arguments.quick else 100), 3, arguments.forks, environment
+            arguments.hosts or (10 if arguments.quick else 100), arguments.rounds or 3, arguments.forks, environment
         ),
         "outside": measure_outside,
     }

@@ -16,7 +16,8 @@ from .peers import BIN, BUILD, CHECKOUT
 from .report import Part, Table, Target
 from .stopwatch import Cost, run_command, take_turns
 
-MITOGEN = "check_bindings.yml with Mitogen"
+CHECK = "check_bindings.yml"
+FREE, MITOGEN = f"{CHECK}, strategy free", f"{CHECK} with Mitogen"
 
 
 def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str, str]) -> Part:
@@ -30,7 +31,7 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
         ),
         "ANSIBLE_STRATEGY": "mitogen_linear",
     }
-    check = CHECKOUT / "check_bindings.yml"
+    check = CHECKOUT / CHECK
 
     def play(name: str, playbook: Path, inventory: Path, more: Mapping[str, str] = MappingProxyType({})) -> Cost:
         command = (str(BIN / "ansible-playbook"), "-i", str(inventory), "-f", str(forks), str(playbook))
@@ -43,7 +44,8 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
             rounds,
             {
                 "ping": lambda: play("ping", ping, inventory),
-                "check_bindings.yml": lambda: play("check_bindings.yml", check, inventory),
+                CHECK: lambda: play(CHECK, check, inventory),
+                FREE: lambda: play(FREE, check, inventory, {"ANSIBLE_STRATEGY": "free"}),
                 MITOGEN: lambda: play(MITOGEN, check, inventory, mitogen),
             },
         )
@@ -63,7 +65,7 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
         [
             Target(
                 "the playbook over the same with a ping",
-                times["check_bindings.yml"].seconds / times["ping"].seconds,
+                times[CHECK].seconds / times["ping"].seconds,
                 1.3,
             )
         ],
