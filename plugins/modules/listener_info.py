@@ -137,7 +137,8 @@ listeners:
           type: str
           sample: systemd
         unit:
-          description: Name of the unit, or id or name of the container.
+          description: Name of the unit, or id or name of the container, also of one whose port docker-proxy, conmon,
+            rootlessport or pasta publishes.
           type: str
           sample: nginx.service
         scope:

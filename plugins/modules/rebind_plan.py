@@ -35,7 +35,7 @@ options:
   checks:
     description:
       - Commands that check the configuration of a unit, unit name to command. They run without a shell, as the user of
-        the unit. A unit whose check fails is not restarted.
+        the unit. What is built in does so as well. A unit whose check fails is not restarted.
       - A check never is proof. Built in are those of sshd, nginx, haproxy, Apache, unbound and named. A command for
         a unit replaces the one built in, and an empty one switches it off.
     type: dict
@@ -44,6 +44,8 @@ options:
     description:
       - What to do for a unit in place of a restart. V(reload), V(restart), or a command, which runs without a shell.
       - A reload needs no proof, as the service goes on. A command needs it as a restart does.
+      - A container is named by its RV(plan[].label), such as V(docker container ID) with the whole id. V(restart) is
+        possible for those of root's docker and podman; for all others name the command.
     type: dict
     default: {}
   unproven:
@@ -54,8 +56,10 @@ options:
     choices: [refuse, restart]
     default: refuse
   containers:
-    description: Plan the command of O(actions) for a container, whose name there is the one that the plan has in
-      C(unit).
+    description:
+      - Plan what O(actions) has for a container. Without it, and for those that O(actions) does not name, containers
+        are only reported.
+      - As for a unit, nothing is done without proof, which for a container is O(expected).
     type: bool
     default: false
   never_restart:
@@ -119,7 +123,13 @@ notes:
   - C(nginx -t) binds for an instant whatever nginx does not listen on yet.
   - Whether a bind would succeed is worked out from the addresses, links and sockets of the host; nothing is bound.
   - To see all holders, and to run checks, takes root. Without, units of the system are reported and never planned.
-  - In options by unit, a user's unit can be told from the system's by its label, V(NAME of uid 1000).
+  - In options by unit, the unit of a user is named by its label, V(NAME of uid 1000), and a container by V(ENGINE
+    container ID). Their names alone mean units of the system, as anybody can give their own unit any name.
+  - The program of another user's unit is not asked anything, as that user chose what it is. A check that O(checks) has
+    for it runs as that user.
+  - A port that docker-proxy publishes is that of the container whose network has the address on docker-proxy's command
+    line; for conmon, rootlessport and pasta it is told by their scope, child and network. No engine is asked. Where
+    it cannot be told, the engine is named, and the reason.
   - It asks systemd of Linux hosts. A unit is restarted as systemd has it in memory; the file on disk may be newer.
 seealso:
   - module: infracheck.bindings.bind_check
@@ -158,7 +168,8 @@ plan:
   elements: dict
   contains:
     label:
-      description: Name of the unit, with V( of uid 1000) behind it for a user's; empty where no single unit holds it.
+      description: Name of the unit, with V( of uid 1000) behind it for a user's, or V(ENGINE container ID); empty where
+        no single unit holds it. Options by unit use it.
       type: str
       sample: nginx.service
     unit:

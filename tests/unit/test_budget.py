@@ -33,7 +33,7 @@ FOLDER = CHECKOUT / "plugins" / "module_utils"
 IMPORTED_CODE = 132_000  # characters
 IMPORTED_FILES = 44
 FROZEN_DATACLASSES = 8
-SENT_CODE = 220_000
+SENT_CODE = 222_000
 IMPORTED_NAMES = 630
 
 # In a network namespace with two healthy listeners of its own: what is imported once bind_check has looked at them.

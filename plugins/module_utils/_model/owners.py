@@ -44,6 +44,7 @@ class Ownership(NamedTuple):
     status: str  # FOUND | DENIED | KERNEL | UNKNOWN
     service: Optional[Service]
     complete: bool = False  # every process of the host was looked at, so no holder was missed
+    doubt: str = ""  # why there is no service, where that is known
 
 
 UNKNOWN_OWNERSHIP = Ownership((), UNKNOWN, None)

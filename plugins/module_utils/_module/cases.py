@@ -57,6 +57,7 @@ def collect_cases(
         names = tuple(unit.name for unit in units)
         wanted.append(Wanted(wishes, service, tuple(own), names, any(unit.free_bind for unit in units)))
     prospects, gaps = foresee_wishes(backend, wanted, view.listeners)
+    gaps += tuple(found.gap for found in by_service.values() if found.gap is not None)
     return [
         case._replace(proof=case.proof._replace(prospects=answers)) for case, answers in zip(cases, prospects)
     ], gaps

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional, Union
 
+from .._model.gaps import Gap
 from .._model.listeners import Listener
 from .._model.owners import Service
 from .._model.plans import Dependent
@@ -25,6 +26,7 @@ class Known(NamedTuple):
     unreadable: Optional[str]
     dependents: tuple[Dependent, ...]
     manager: Manager
+    gap: Optional[Gap] = None  # its manager gave no answer
 
     @property
     def program(self) -> Optional[Unit]:
@@ -37,7 +39,9 @@ def read_known(services: Sequence[Service], listeners: Sequence[Listener]) -> di
     known: dict[Optional[Service], Known] = {}
     managers: dict[Manager, list[Service]] = {}
     for service in services:
-        if service.manager == "systemd" and service.scope in ("system", "user"):
+        if service.scope == "user" and service.uid is None:  # and not the system's unit of that name
+            known[service] = Known(service, None, None, "whose service manager runs it is not known", (), Manager(None))
+        elif service.manager == "systemd" and service.scope in ("system", "user"):
             managers.setdefault(Manager(service.uid), []).append(service)
         else:
             known[service] = Known(service, None, None, None, (), Manager(None))
@@ -61,7 +65,8 @@ def _know(
     That holds as well where the service alone still has one: systemd drops it on a reload that changed ListenStream=.
     """
     if isinstance(unit, str):
-        return Known(service, None, None, unit, (), manager)
+        gap = Gap("systemd", f"what is to be known of {service.unit} before a restart", unit)
+        return Known(service, None, None, unit, (), manager, gap)
     sockets = [found for found in map(others.get, unit.triggered_by) if isinstance(found, Unit)]
     sockets = [found for found in sockets if found.name.endswith(".socket") and found.is_active and found.listens]
     if len(sockets) > 1:
@@ -69,7 +74,11 @@ def _know(
         return Known(service, None, None, f"it gets its listeners from several units: {names}", (), manager)
     if sockets:
         service, unit = service._replace(unit=sockets[0].name), sockets[0]
-    companion = _find_companion(unit, others)
+    companions = _find_companions(unit, others)
+    if len(companions) > 1:
+        names = ", ".join(companion.name for companion in companions)
+        return Known(service, None, None, f"{unit.name} gives its listeners to several units: {names}", (), manager)
+    companion = companions[0] if companions else None
     return Known(service, unit, companion, None, _find_dependents(service, unit, companion, others, listeners), manager)
 
 
@@ -90,11 +99,14 @@ def _read_others(manager: Manager, units: Mapping[str, Union[Unit, str]]) -> dic
     return known
 
 
-def _find_companion(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> Optional[Unit]:
-    """The service of a .socket; one with Accept=yes has an instance per connection, which a restart leaves alone."""
+def _find_companions(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> list[Unit]:
+    """The service of a .socket, and those that have it in their Sockets=; systemd.service(5).
+
+    One with Accept=yes has an instance per connection, which a restart leaves alone.
+    """
     if not unit.name.endswith(".socket") or unit.accept:
-        return None
-    return next((found for found in map(others.get, unit.triggers) if isinstance(found, Unit)), None)
+        return []
+    return [found for found in map(others.get, unit.triggers) if isinstance(found, Unit)]
 
 
 def _find_dependents(

@@ -12,11 +12,11 @@ from typing import Any, Optional
 
 from .._model.addresses import Link
 from .._model.listeners import TCP, Listener
-from .._model.plans import CUSTOM, NONE, RELOAD, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings, Wish
+from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings, Wish
 from .._model.restarts import UNAVAILABLE
 from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place
-from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service
+from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service, make_container_restart
 from .._rules.restart_proof import ADDRESS_MISSING, PROVEN
 from .._rules.view import View, describe_endpoint, describe_holder
 from .._wire.text import format_address
@@ -86,23 +86,26 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
     nothing: Json = {"restart": [], "stop": [], "start": [], "recover": [], "state": [], "journal": []}
     if plan.action == NONE or service is None:
         return nothing
+    wanted = find_wanted(settings.actions, service) or ""
     if service.scope == "container":
-        return {**nothing, "restart": [shlex.split(find_wanted(settings.actions, service) or "")]}
+        own = make_container_restart(service) if wanted == RESTART else None
+        return {**nothing, "restart": [own or shlex.split(wanted)]}
     systemctl = list(Manager(service.uid).command)
     unit = service.unit
-    stop, start = [[*systemctl, "stop", unit]], [[*systemctl, "start", unit]]
-    restart = [[*systemctl, "restart", unit]]
+    # "--", as the name of a unit may begin with a dash.
+    stop, start = [[*systemctl, "stop", "--", unit]], [[*systemctl, "start", "--", unit]]
+    restart = [[*systemctl, "restart", "--", unit]]
     companion = case.companion
     if plan.action == RESTART_SOCKET and companion is not None:
         # Together, so that no connection can start the service in between: a .socket cannot start while it runs.
-        stop = [[*systemctl, "stop", unit, companion.name]]
+        stop = [[*systemctl, "stop", "--", unit, companion.name]]
         if companion.is_active:
-            start.append([*systemctl, "start", companion.name])
+            start.append([*systemctl, "start", "--", companion.name])
         restart = stop + start
     elif plan.action == RELOAD:
-        restart = [[*systemctl, "reload", unit]]
+        restart = [[*systemctl, "reload", "--", unit]]
     elif plan.action == CUSTOM:
-        restart = [shlex.split(find_wanted(settings.actions, service) or "")]
+        restart = [shlex.split(wanted)]
     program = companion.name if companion is not None else unit
     match = [f"--unit={program}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={program}", f"_UID={service.uid}"]
     return {
@@ -110,8 +113,8 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
         "stop": stop,
         "start": start,
         # It may be between two automatic restarts, or have used up its StartLimitBurst=.
-        "recover": [*stop, [*systemctl, "reset-failed", unit, *([companion.name] if companion else [])], *start],
-        "state": [*systemctl, "is-active", unit],
+        "recover": [*stop, [*systemctl, "reset-failed", "--", unit, *([companion.name] if companion else [])], *start],
+        "state": [*systemctl, "is-active", "--", unit],
         "journal": ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match],
     }
 

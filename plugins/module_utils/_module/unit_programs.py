@@ -21,20 +21,25 @@ from .._wire.server_config import ServerConfigError, parse_nginx_listens, parse_
 from .known_units import Known
 
 _CHECK_TIMEOUT = 30  # seconds
+_USERS_CHOICE = "what its program is was chosen by its user, so it is not asked"
 NOTHING = Proof(NO_METHOD, (), None)
 
 
 def ask_program(
     known: Known, expected: Mapping[str, tuple[Wish, ...]], checks: Mapping[str, str]
 ) -> tuple[Optional[Check], Proof, tuple[Wish, ...]]:
-    """The configuration check, and where the unit will listen (still without what the kernel says to that)."""
+    """The configuration check, and where the unit will listen (still without what the kernel says to that).
+
+    Whatever is run is run as the user of the unit: the unit says which program that is, and with which environment. Of
+    the unit of another user nothing of that is taken, nor are the files read that it names.
+    """
     unit = known.program
     server, words, environment = None, [], {}
-    if unit is not None and known.manager.has_rights:
+    if unit is not None and known.manager.has_rights and not known.manager.is_foreign:
         environment = read_environment(unit)
         words = expand_words(unit.exec_start, environment)
         server = find_server(words)
-    user = unit.user if unit is not None else ""
+    user = str(known.manager.uid) if known.manager.is_foreign else unit.user if unit is not None else ""
     check = _check(known.service, server, words, environment, checks, user)
     declared = find_wanted(expected, known.service)
     if declared is not None:
@@ -42,8 +47,8 @@ def ask_program(
     if known.unit is not None and known.unit.name.endswith(".socket"):
         return check, *_read_socket_listens(known.unit)
     if server is None or server.dump is None or server.method is None:
-        return check, NOTHING, ()
-    return check, *_read_dump(server, server.method, server.dump(words), environment, check)
+        return check, NOTHING._replace(problem=_USERS_CHOICE if known.manager.is_foreign else None), ()
+    return check, *_read_dump(server.method, server.dump(words), environment, user, check)
 
 
 def _check(
@@ -73,9 +78,9 @@ def _read_socket_listens(unit: Unit) -> tuple[Proof, tuple[Wish, ...]]:
 
 
 def _read_dump(
-    server: Server, method: str, command: Sequence[str], environment: Mapping[str, str], check: Optional[Check]
+    method: str, command: Sequence[str], environment: Mapping[str, str], user: str, check: Optional[Check]
 ) -> tuple[Proof, tuple[Wish, ...]]:
-    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment)
+    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
     if method == NGINX and check is not None and check.address_missing:
         return Proof(method, (), None, bound=False), ()
     if done.status != 0:

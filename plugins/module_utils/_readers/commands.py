@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Optional
 from .._wire.text import printable
 
 # Fixed, so that neither the caller's PATH nor its language or pager play a part.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin"
 _ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin",
+    "PATH": PATH,
     "LC_ALL": "C",
     "SYSTEMD_PAGER": "",
     "SYSTEMD_COLORS": "0",
@@ -37,7 +38,7 @@ def run_command(
     environment: Optional[Mapping[str, str]] = None,
     user: Optional[str] = None,
 ) -> Done:
-    """Never raises. user: run as that one, with its groups."""
+    """Never raises. user: name or number; run as that one, with its groups, and without our terminal."""
     try:
         identity = _find_identity(user) if user else {}
         # There is no AnsibleModule here to ask. pylint: disable-next=ansible-bad-function,unknown-option-value
@@ -69,5 +70,8 @@ def _find_identity(user: str) -> dict[str, Any]:
     import os
     import pwd
 
-    group = pwd.getpwnam(user).pw_gid
-    return {"user": user, "group": group, "extra_groups": os.getgrouplist(user, group)}
+    # A number first, as systemd reads User= (src/basic/user-util.c, get_user_creds).
+    entry = pwd.getpwuid(int(user)) if user.isascii() and user.isdecimal() else pwd.getpwnam(user)
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    # In a session of its own it cannot type into a terminal that it has inherited (ioctl_tty(2), TIOCSTI).
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups, "start_new_session": True}

@@ -54,7 +54,8 @@ def read_owners(
             service = services.find_service(socket, owners)
             if socket.inode in ownerships and ownerships[socket.inode].service != service:
                 service = None
-            ownerships[socket.inode] = Ownership(owners, FOUND if owners else absent, service, complete)
+            doubt = services.doubts.get(socket.inode, "") if service is None else ""
+            ownerships[socket.inode] = Ownership(owners, FOUND if owners else absent, service, complete, doubt)
     gaps = _describe_blindness(walk) if walked else []
     if any(ownership.status == UNKNOWN for ownership in ownerships.values()):
         gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))

@@ -18,23 +18,32 @@ from .._wire.text import format_address
 from .cgroups import ROOT_CGROUP, Cgroups
 from .processes import ProcessWalk
 
-if TYPE_CHECKING:  # loaded only where PID 1 holds a socket
+if TYPE_CHECKING:  # loaded only where PID 1 holds a socket, or a container publishes a port
     from .._wire.systemd_show import SocketUnit
+    from .published_ports import PublishedPorts
 
 _INIT_SCOPE = "/init.scope"
 _SYSTEM_MANAGER = Service("systemd", "init.scope", "system")
+# Programs that listen for a container from outside of it, by comm; published_ports.py looks into what they say.
+_PUBLISHERS = frozenset(("docker-proxy", "rootlessport", "conmon", "pasta", "pasta.avx2"))
+_DOCKER = frozenset(("docker.service", "snap.docker.dockerd.service"))
 
 
 class Services:
-    """Finds the Service of one socket after another. gaps: what could not be told, each cause once."""
+    """Finds the Service of one socket after another. gaps: what could not be told, each cause once; doubts: why, by
+    inode.
+    """
 
     def __init__(self, proc: str, cgroups: Cgroups, walk: ProcessWalk) -> None:
         self.gaps: list[Gap] = []
+        self.doubts: dict[int, str] = {}
         self._cgroups = cgroups
         self._walk = walk
         self._root = _read_manager_root(proc)
         self._holders: dict[int, Optional[Service]] = {}
         self._creators: dict[int, Optional[Service]] = {}
+        self._proc = proc
+        self._published: Optional[PublishedPorts] = None
         self._units: Optional[list[SocketUnit]] = None
         self._unasked = ""  # why systemd gave no answer
 
@@ -57,16 +66,35 @@ class Services:
             if creator == _SYSTEM_MANAGER:
                 return self._find_socket_unit(socket)
             if not owners or _is_socket_unit(creator, None):
-                return self._find_user_unit(socket, creator) if _is_user_manager(creator) else creator
+                found_by = self._find_user_unit if _is_user_manager(creator) else self._judge_creator
+                return found_by(socket, creator)
+        if any(owner.name in _PUBLISHERS for owner in owners):
+            from .published_ports import PublishedPorts
+
+            if self._published is None:
+                self._published = PublishedPorts(self._proc, self._parse)
+            answer = self._published.find(socket, owners, [self._find_holder(owner) for owner in owners])
+            if answer is not None:
+                if answer.service is None:
+                    self._note("owners", f"the container of {_describe(socket)}", answer.reason, socket)
+                return answer.service
         found = {self._find_holder(owner) for owner in owners}
         for service in found:
             if _is_user_manager(service):
                 return self._find_user_unit(socket, service)
         if len(found) > 1:
             names = ", ".join(sorted("no unit" if service is None else service.unit for service in found))
-            self._note("owners", f"the unit of {_describe(socket)}", f"processes of several hold it: {names}")
+            self._note("owners", f"the unit of {_describe(socket)}", f"processes of several hold it: {names}", socket)
             return None
         return found.pop()
+
+    def _judge_creator(self, socket: Socket, creator: Optional[Service]) -> Optional[Service]:
+        """docker.service makes listeners of its own, and those of docker-proxy for containers."""
+        if creator is None or creator.scope != "system" or creator.unit not in _DOCKER:
+            return creator
+        reason = "docker made it, and whether it publishes a container's port cannot be seen: its holder cannot"
+        self._note("owners", "the containers of published ports", reason, socket)
+        return None
 
     def _find_holder(self, owner: Owner) -> Optional[Service]:
         if owner.pid not in self._holders:
@@ -96,11 +124,11 @@ class Services:
             except SystemdError as error:
                 self._unasked = str(error)
         if self._units is None:
-            self._note("systemd", "the .socket units of what PID 1 holds", self._unasked)
+            self._note("systemd", "the .socket units of what PID 1 holds", self._unasked, socket)
             return None
         name, reason = select_socket_unit(self._units, socket)
         if name is None:
-            self._note("systemd", f"the .socket unit of {_describe(socket)}", reason)
+            self._note("systemd", f"the .socket unit of {_describe(socket)}", reason, socket)
             return None
         return Service("systemd", name, "system")
 
@@ -109,10 +137,11 @@ class Services:
         creator = self._find_creator(socket)
         if uid is not None and _is_socket_unit(creator, uid):
             return creator
-        self._note("systemd", f"the .socket units of uid {uid}", "the service managers of users are not asked")
+        self._note("systemd", f"the .socket units of uid {uid}", "the service managers of users are not asked", socket)
         return None
 
-    def _note(self, source: str, subject: str, reason: str) -> None:
+    def _note(self, source: str, subject: str, reason: str, socket: Socket) -> None:
+        self.doubts[socket.inode] = reason
         gap = Gap(source, subject, reason)
         if gap not in self.gaps:
             self.gaps.append(gap)

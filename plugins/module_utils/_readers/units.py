@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional, Union
 from .._model.units import EnvironmentFile, Unit
 from .._wire.systemd_show import SystemdShowError
 from .._wire.unit_show import PROPERTIES, parse_units
-from .commands import run_command
+from .commands import PATH, run_command
 
 _TIMEOUT = 10  # seconds
 
@@ -31,17 +31,17 @@ class Manager(NamedTuple):
         """
         if self.uid is None:
             return ("systemctl", "--no-ask-password")
-        environment = (
-            "env",
-            f"XDG_RUNTIME_DIR=/run/user/{self.uid}",
-            f"DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{self.uid}/bus",
-            "systemctl",
-            "--user",
-        )
-        if self.uid == os.geteuid():
-            return environment
-        group = _find_group(self.uid)
-        return ("setpriv", f"--reuid={self.uid}", f"--regid={group}", "--init-groups", *environment)
+        bus = (f"XDG_RUNTIME_DIR=/run/user/{self.uid}", f"DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{self.uid}/bus")
+        if not self.is_foreign:
+            return ("env", *bus, "systemctl", "--user")
+        # Emptied first: that user can read the environment of what runs in its name.
+        become = ("setpriv", f"--reuid={self.uid}", f"--regid={_find_group(self.uid)}", "--init-groups")
+        return ("env", "--ignore-environment", f"PATH={PATH}", *bus, *become, "systemctl", "--user")
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is the manager of somebody else, whose word is no more than theirs."""
+        return self.uid is not None and self.uid != os.geteuid()
 
     @property
     def has_rights(self) -> bool:
@@ -50,30 +50,31 @@ class Manager(NamedTuple):
 
 def read_units(manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, str]]:
     """Each unit by the name that was asked for, or why it could not be read. One call, if all goes well."""
-    units = _show(manager, names)
-    if isinstance(units, str) and len(names) > 1:  # one that cannot be parsed hides no other
-        return {name: _show_one(manager, name) for name in names}
-    if isinstance(units, str):
-        return dict.fromkeys(names, units)
-    return dict(zip(names, units))
-
-
-def _show_one(manager: Manager, name: str) -> Union[Unit, str]:
-    units = _show(manager, [name])
-    return units if isinstance(units, str) else units[0]
+    try:
+        units = _show(manager, names)
+    except SystemdShowError as error:
+        if len(names) == 1:
+            return {names[0]: str(error)}
+        # One that cannot be parsed hides no other.
+        return {name: read_units(manager, [name])[name] for name in names}
+    return dict.fromkeys(names, units) if isinstance(units, str) else dict(zip(names, units))
 
 
 def _show(manager: Manager, names: Sequence[str]) -> Union[list[Unit], str]:
+    """Text: why the manager gives no answer. Raises SystemdShowError for one that cannot be read."""
     command = (*manager.command, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", *names)
     done = run_command(command, timeout=_TIMEOUT)
+    if done.status is None:
+        return f"systemctl show: {done.output}"
     if done.status != 0:
-        return f"systemctl show: {done.output or 'no answer'}"
-    try:
-        units = parse_units(done.full_output)
-    except SystemdShowError as error:
-        return str(error)
+        # Of a single name that it does not like, or of the manager: the others are asked for by themselves.
+        reason = f"systemctl show: {done.output or 'no answer'}"
+        if len(names) == 1:
+            return reason
+        raise SystemdShowError(reason)
+    units = parse_units(done.full_output)
     if len(units) != len(names):
-        return f"systemctl show answered for {len(units)} of {len(names)} units"
+        raise SystemdShowError(f"systemctl show answered for {len(units)} of {len(names)} units")
     return units
 
 

@@ -10,6 +10,7 @@ known is a reason not to act.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Optional, TypeVar
@@ -33,12 +34,25 @@ AFTER_WAIT = "after_wait"
 RELOADED = "reload"
 LIMIT = "limit"
 
-_PROXIES = ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "kube-proxy", "conmon")
+# What listens on the host for a container, and whose that is.
+_PROXIES = {
+    "docker-proxy": "docker",
+    "rootlessport": "podman",
+    "conmon": "podman",
+    "pasta": "podman",
+    "pasta.avx2": "podman",
+    "slirp4netns": "podman, or docker without root",
+    "rootlesskit": "docker or containerd without root",
+    "kube-proxy": "kubernetes",
+}
+_PUBLISHED = "restart that container, publishing its port on an address that is there"
 _OWNERLESS = {
     DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
     KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
 }
 
+
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 T = TypeVar("T")
 
@@ -109,11 +123,11 @@ def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement
 def choose_action(case: Case, settings: Settings) -> str:
     service = case.service
     wanted = (find_wanted(settings.actions, service) if service else None) or ""
+    if service and service.scope == "container":
+        return CUSTOM
     if wanted == RELOAD:
         return RELOAD
     if wanted not in ("", RESTART):
-        return CUSTOM
-    if service and service.scope == "container":
         return CUSTOM
     return RESTART_SOCKET if service and service.unit.endswith(".socket") else RESTART
 
@@ -126,11 +140,16 @@ def refuse_ownerless(case: Case, _settings: Settings) -> Optional[Refusal]:
     if case.service is not None:
         return None
     ownership = case.stale[0].ownership
+    if _find_proxies(case):
+        return Refusal(
+            "container", f"{_describe_proxies(case)}; which one: {ownership.doubt or 'not known'}", _PUBLISHED
+        )
     if ownership.owners:
         who = ", ".join(sorted({f"{owner.name} (pid {owner.pid})" for owner in ownership.owners}))
-        return Refusal("no_unit", f"held by {who}, which no single unit starts", "restart what started it by hand")
+        why = f": {ownership.doubt}" if ownership.doubt else ""
+        return Refusal("no_unit", f"held by {who}, which no single unit starts{why}", "restart what started it by hand")
     reason, advice = _OWNERLESS.get(ownership.status, ("nobody was found who holds it", "look once more"))
-    return Refusal("no_owner", reason, advice)
+    return Refusal("no_owner", f"{reason}; {ownership.doubt}" if ownership.doubt else reason, advice)
 
 
 def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
@@ -138,21 +157,21 @@ def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
     service = case.service
     if service is None:
         return None
-    proxies = {owner.name for found in case.stale for owner in found.ownership.owners} & set(_PROXIES)
     if service.scope != "container":
-        if not proxies:
+        if not _find_proxies(case):
             return None
-        return Refusal(
-            "container",
-            f"{', '.join(sorted(proxies))} publishes a container's port here, and {service.unit} has others as well",
-            "restart that container, publishing its port on an address that is there",
-        )
-    if settings.containers and find_wanted(settings.actions, service) is not None:
+        return Refusal("container", f"{_describe_proxies(case)}, and {service.unit} has others as well", _PUBLISHED)
+    wanted = find_wanted(settings.actions, service)
+    if settings.containers and wanted is not None:
+        if wanted == RELOAD or (wanted == RESTART and make_container_restart(service) is None):
+            how = "the role cannot do that to a container of this kind; name the command"
+            return Refusal("container", f"rebind_actions has {wanted} for {label_service(service)}", how)
         return None
     return Refusal(
         "container",
         f"it is {service.manager} container {service.unit}",
-        f"restart it with {service.manager}; or set rebind_containers: true, and the command in rebind_actions",
+        f"restart it with {service.manager}; or set rebind_containers: true, and the command in rebind_actions, under"
+        f" the name {label_service(service)}",
     )
 
 
@@ -273,16 +292,38 @@ RULES: tuple[Rule, ...] = (
 _CHECK_ADVICE = "name a command in rebind_checks that checks its configuration"
 
 
+def make_container_restart(service: Service) -> Optional[list[str]]:
+    """By the engine, and by the whole id: nothing else is sure to mean that container. A user's has other storage."""
+    if service.manager not in ("docker", "podman") or service.uid is not None or not _CONTAINER_ID.match(service.unit):
+        return None
+    return [service.manager, "restart", service.unit]
+
+
+def _find_proxies(case: Case) -> list[str]:
+    return sorted({owner.name for found in case.stale for owner in found.ownership.owners} & set(_PROXIES))
+
+
+def _describe_proxies(case: Case) -> str:
+    proxies = _find_proxies(case)
+    engines = sorted({_PROXIES[name] for name in proxies})
+    return f"{', '.join(proxies)} publishes a container's port here ({', '.join(engines)})"
+
+
 def label_service(service: Optional[Service]) -> str:
     """What options and results call it: the name of the unit, and whose it is where that is not the system's."""
     if service is None:
         return ""
-    return service.unit if service.uid is None else f"{service.unit} of uid {service.uid}"
+    name = service.unit if service.scope != "container" else f"{service.manager} container {service.unit}"
+    if service.uid is not None:
+        return f"{name} of uid {service.uid}"
+    return f"{name} of an unknown user" if service.scope == "user" else name
 
 
 def find_wanted(options: Mapping[str, T], service: Service) -> Optional[T]:
-    """What an option by unit says of this one: under its full name first."""
-    return options.get(label_service(service), options.get(service.unit))
+    """What an option by unit says of this one: by its label alone, as anybody can call a unit of their own, or a
+    container, what a unit of the system is called.
+    """
+    return options.get(label_service(service))
 
 
 def _names(case: Case) -> list[str]:

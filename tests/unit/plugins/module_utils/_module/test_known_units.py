@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Union
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Dependent
@@ -31,6 +32,9 @@ UNITS: dict[str, Unit] = {
         make_unit("two.service", triggered_by=("one.socket", "other.socket")),
         make_unit("one.socket", triggers=("two.service",), listens=LISTENS),
         make_unit("other.socket", triggers=("two.service",), listens=LISTENS),
+        make_unit("shared.socket", triggers=("here.service", "there.service"), listens=LISTENS),
+        make_unit("here.service", triggered_by=("shared.socket",)),
+        make_unit("there.service", triggered_by=("shared.socket",)),
         make_unit("dbus.service", triggered_by=("dbus.socket", "dbus.path")),
         make_unit("dbus.socket", triggers=("dbus.service",), unix_listens=1),
         make_unit("idle.service", triggered_by=("idle.socket",)),
@@ -92,8 +96,28 @@ def test_a_service_with_several_sockets_is_left_to_people() -> None:
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_unit_that_cannot_be_read_says_why() -> None:
-    assert know("gone.service").unreadable == "it is not there"
+@pytest.mark.parametrize("unit", ["shared.socket", "here.service"])
+def test_a_socket_that_several_services_have_is_left_to_people(unit: str) -> None:
+    """Sockets= of systemd.service(5): to stop one of them would not close it."""
+    known = know(unit)
+    assert known.unit is None
+    assert known.unreadable == "shared.socket gives its listeners to several units: here.service, there.service"
+    assert known.gap is None
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_unit_that_cannot_be_read_says_why_and_is_a_gap() -> None:
+    known = know("gone.service")
+    assert known.unreadable == "it is not there"
+    assert known.gap == Gap("systemd", "what is to be known of gone.service before a restart", "it is not there")
+    assert know("app.service").gap is None
+
+
+def test_the_unit_of_an_unknown_user_is_not_the_systems_of_that_name(asked: list[tuple[str, ...]]) -> None:
+    service = Service("systemd", "app.service", "user", None)
+    known = read_known([service], [])[service]
+    assert (known.unit, known.unreadable) == (None, "whose service manager runs it is not known")
+    assert asked == []
 
 
 @pytest.mark.usefixtures("asked")

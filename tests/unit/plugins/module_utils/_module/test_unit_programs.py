@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Proof
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit, UnitListen
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import EnvironmentFile, Unit, UnitListen
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import unit_programs
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.known_units import Known
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.unit_programs import ask_program
@@ -31,11 +32,15 @@ class Programs:
         self.answers = answers
         self.calls: list[str] = []
         self.users: list[Optional[str]] = []
+        self.environments: list[Mapping[str, str]] = []
 
-    def __call__(self, command: Sequence[str], *, user: Optional[str] = None, **_options: Any) -> Done:
+    def __call__(
+        self, command: Sequence[str], *, environment: Mapping[str, str], user: Optional[str] = None, **_options: Any
+    ) -> Done:
         text = " ".join(command)
         self.calls.append(text)
         self.users.append(user)
+        self.environments.append(environment)
         status, output, errors = self.answers[text]
         return Done(status, errors + output, output, errors)
 
@@ -138,3 +143,39 @@ def test_a_check_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch, FINE, checks={"nginx.service": ""}, expected={"nginx.service": (wish("192.0.2.30:80"),)}
     )
     assert (check, programs.calls) == (None, [])
+
+
+USERS_NGINX = make_unit(
+    exec_start=("/home/eve/nginx",),
+    environment=("LD_PRELOAD=/home/eve/lib.so",),
+    environment_files=(EnvironmentFile("/etc/shadow", False),),
+)
+
+
+def test_the_program_of_another_users_unit_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be run with our rights, and what it is was chosen by that user; so are the files that it names."""
+    programs = Programs({})
+    monkeypatch.setattr(unit_programs, "run_command", programs)
+    monkeypatch.setattr(unit_programs, "read_environment", lambda unit: pytest.fail(f"read the files of {unit.name}"))
+    manager = Manager(os.geteuid() + 1000)
+    monkeypatch.setattr(Manager, "has_rights", True)
+    known = Known(NGINX._replace(scope="user", uid=manager.uid), USERS_NGINX, None, None, (), manager)
+    check, proof, wishes = ask_program(known, {}, {"nginx.service": "not for this one"})
+    assert (check, proof.method, wishes, programs.calls) == (None, "none", (), [])
+    assert proof.problem == "what its program is was chosen by its user, so it is not asked"
+
+
+def test_the_check_that_a_caller_gives_for_it_is_run_as_that_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = Programs({"nginx -t": (0, "", "")})
+    monkeypatch.setattr(unit_programs, "run_command", programs)
+    manager = Manager(os.geteuid() + 1000)
+    known = Known(NGINX._replace(scope="user", uid=manager.uid), USERS_NGINX, None, None, (), manager)
+    check, _proof, _wishes = ask_program(known, {}, {f"nginx.service of uid {manager.uid}": "nginx -t"})
+    assert check is not None
+    assert (check.status, programs.users, programs.environments) == (0, [str(manager.uid)], [{}])
+
+
+def test_a_program_says_where_it_will_listen_as_its_own_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """User= may own the executable, or have chosen what it loads."""
+    _check, _proof, _wishes, programs = ask(monkeypatch, FINE, NGINX_UNIT._replace(user="www"))
+    assert (programs.calls, programs.users) == (["/usr/sbin/nginx -t", "/usr/sbin/nginx -T"], ["www", "www"])

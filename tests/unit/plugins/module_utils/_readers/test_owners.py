@@ -166,6 +166,7 @@ def test_every_process_means_one_walk_of_all(host: Host, touched: list[int]) -> 
     assert found[101].complete
     assert sorted(touched) == [1, 50, 51]
     assert found[101].service is None
+    assert found[101].doubt == "processes of several hold it: nginx.service, worker.service"
     assert gaps == (
         Gap("owners", "the unit of 192.0.2.5:443/tcp", "processes of several hold it: nginx.service, worker.service"),
     )
@@ -496,3 +497,67 @@ def test_three_hundred_listeners_among_many(host: Host, touched: list[int]) -> N
     assert all(ownership.status == "found" and ownership.service for ownership in found.values())
     assert gaps == ()
     assert sorted(touched) == list(range(100, 150))
+
+
+DOCKER_PATH = "/system.slice/docker.service"
+CONTAINER = "4c01" * 16
+
+
+class TestPublishedPorts:
+    """A port that docker-proxy publishes is its container's."""
+
+    @pytest.fixture(autouse=True)
+    def docker(self, host: Host) -> None:
+        host.add_process(60, name="dockerd", path=DOCKER_PATH, uid=0, exe="/usr/bin/dockerd")
+        host.add_process(61, [101], name="docker-proxy", path=DOCKER_PATH, uid=0, exe="/usr/bin/docker-proxy")
+        (host.proc / "61/status").write_text("Name:\tdocker-proxy\nPPid:\t60\nUid:\t0\t0\t0\t0\n")
+        words = "docker-proxy -proto tcp -host-ip 192.0.2.5 -host-port 443 -container-ip 172.17.0.2 -container-port 80"
+        (host.proc / "61/cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words.split()))
+        host.add_process(70, path=f"/system.slice/docker-{CONTAINER}.scope")
+        for folder in ("self/ns", "70/ns", "70/net"):
+            (host.proc / folder).mkdir(exist_ok=True)
+        for place in ("self/ns/net", "70/ns/net"):
+            (host.proc / place).touch()
+        (host.proc / "70/net/fib_trie").write_text("Main:\n  |-- 172.17.0.2\n     /32 host LOCAL\n")
+
+    def test_it_is_the_containers(self, host: Host) -> None:
+        found, gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(DOCKER_PATH)))
+        assert found[101].service == Service("docker", CONTAINER, "container")
+        assert [holder.name for holder in found[101].owners] == ["docker-proxy"]
+        assert (found[101].doubt, gaps) == ("", ())
+
+    def test_dockerd_may_hold_it_as_well(self, host: Host) -> None:
+        """Since docker 28 it makes the socket itself, and hands it on (-use-listen-fd)."""
+        (host.proc / "60/fd/9").symlink_to("socket:[101]")
+        found, _gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(DOCKER_PATH)))
+        assert found[101].service == Service("docker", CONTAINER, "container")
+
+    def test_an_unknown_container_is_not_dockers_own_unit(self, host: Host) -> None:
+        (host.proc / "70/net/fib_trie").write_text("")
+        found, gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(DOCKER_PATH)))
+        reason = "docker publishes a container's port there, and which one is not known: none that runs has its address"
+        assert (found[101].service, found[101].doubt) == (None, reason)
+        assert gaps == (Gap("owners", "the container of 192.0.2.5:443/tcp", reason),)
+
+    def test_what_dockerd_itself_listens_on_is_its_own(self, host: Host) -> None:
+        (host.proc / "60/fd/9").symlink_to("socket:[102]")
+        found, _gaps = host.read(make_socket(inode=102, cgroup_id=host.find_id(DOCKER_PATH)))
+        assert found[102].service == Service("systemd", "docker.service", "system")
+
+    def test_without_the_right_to_look_it_may_be_either_and_that_is_one_gap(self, host: Host) -> None:
+        for pid in (60, 61):
+            (host.proc / f"{pid}/fd").rename(host.proc / f"{pid}/hidden")
+            (host.proc / f"{pid}/fd").write_text("")
+        group = host.find_id(DOCKER_PATH)
+        found, gaps = host.read(make_socket(inode=101, cgroup_id=group), make_socket(inode=102, cgroup_id=group))
+        assert [ownership.service for ownership in found.values()] == [None, None]
+        assert "cannot be seen" in found[101].doubt
+        assert [gap.subject for gap in gaps] == [
+            "the processes that hold a socket",
+            "the containers of published ports",
+        ]
+
+    def test_a_service_that_only_calls_itself_docker_proxy_is_what_it_is(self, host: Host) -> None:
+        host.add_process(62, [103], name="docker-proxy")
+        found, gaps = host.read(make_socket(inode=103, cgroup_id=host.find_id(NGINX_PATH)))
+        assert (found[103].service, gaps) == (NGINX, ())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,27 @@ def test_one_that_cannot_be_read_hides_no_other(monkeypatch: pytest.MonkeyPatch)
     assert found["b.service"] == "systemctl show: ExecStart has an unknown form"
 
 
+def test_one_name_that_systemctl_does_not_take_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    systemctl = Systemctl()
+
+    def answer(command: Sequence[str], **options: Any) -> Done:
+        done = systemctl(command, **options)
+        return Done(1, "Failed to mangle unit name", "", "") if "b" in command else done
+
+    monkeypatch.setattr(units_reader, "run_command", answer)
+    found = read_units(Manager(None), ["a.service", "b"])
+    assert isinstance(found["a.service"], Unit)
+    assert found["b"] == "systemctl show: Failed to mangle unit name"
+
+
+def test_a_manager_that_does_not_answer_is_not_asked_again_for_each_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty units would be twenty times ten seconds."""
+    systemctl = install(monkeypatch, Systemctl(done=(None, "did not end within 10 seconds", "", "")))
+    found = read_units(Manager(1000), ["a.service", "b.service"])
+    assert set(found.values()) == {"systemctl show: did not end within 10 seconds"}
+    assert len(systemctl.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("done", "reason"),
     [
@@ -79,11 +101,18 @@ def test_why_not(monkeypatch: pytest.MonkeyPatch, done: Any, reason: str) -> Non
 def test_the_manager_of_another_user_is_reached_as_that_user() -> None:
     other = os.geteuid() + 4242
     command = Manager(other).command
-    assert command[0] == "setpriv"
     assert f"--reuid={other}" in command
+    # What that user can read in /proc of it: nothing that was in our environment.
+    assert command[:2] == ("env", "--ignore-environment")
+    assert command.index("setpriv") > command.index(f"XDG_RUNTIME_DIR=/run/user/{other}")
     assert f"XDG_RUNTIME_DIR=/run/user/{other}" in command
     assert command[-2:] == ("systemctl", "--user")
-    assert Manager(os.geteuid()).command[0] == "env"
+    assert Manager(os.geteuid()).command[:2] == ("env", f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()}")
+    assert (Manager(other).is_foreign, Manager(os.geteuid()).is_foreign, Manager(None).is_foreign) == (
+        True,
+        False,
+        False,
+    )
     assert Manager(None).command == ("systemctl", "--no-ask-password")
 
 
@@ -120,6 +149,13 @@ def test_a_command_for_a_user_that_does_not_exist_is_not_run() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="running as another user takes root")
 def test_a_command_runs_as_the_user_alone() -> None:
-    done = run_command(["id"], timeout=10, user="nobody")
-    assert "(nobody)" in done.output
-    assert "root" not in done.output
+    for user in ("nobody", str(pwd.getpwnam("nobody").pw_uid)):
+        done = run_command(["id"], timeout=10, user=user)
+        assert "(nobody)" in done.output
+        assert "root" not in done.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="running as another user takes root")
+def test_the_command_of_another_user_has_no_terminal_of_ours() -> None:
+    session = run_command(["sh", "-c", "echo $$; ps -o sid= -p $$"], timeout=10, user="nobody").full_output.split()
+    assert session[0] == session[1]

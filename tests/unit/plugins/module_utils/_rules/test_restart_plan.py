@@ -32,6 +32,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans i
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BLOCKED, UNAVAILABLE
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_plan import (
     RULES,
+    find_wanted,
+    label_service,
     plan_restarts,
     plan_unit,
 )
@@ -39,13 +41,20 @@ from builders import make_ownership
 from plans import listens, make_case, make_settings, make_unit, prospect
 
 CONTAINER = Service("podman", "web", "container")
+DOCKER = Service("docker", "4c01" * 16, "container")
+DOCKER_LABEL = f"docker container {DOCKER.unit}"
+OPTED = {"containers": True, "actions": {DOCKER_LABEL: "restart"}}
+USER = Service("systemd", "nginx.service", "user", 1000)
 SOCKET = Service("systemd", "ssh.socket", "system")
 UNPROVEN = Proof(NO_METHOD, (), None)
 PROXY = Ownership((Owner(9, "docker-proxy", None, "root", 4),), "found", Service("systemd", "docker.service", "system"))
 
 
-def ownerless(status: str) -> Case:
-    stale = listens("192.0.2.10:80", "stale_address", Ownership((), status, None))
+UNNAMED_PROXY = PROXY._replace(service=None, doubt="it may be a or b")
+
+
+def ownerless(status: str, doubt: str = "") -> Case:
+    stale = listens("192.0.2.10:80", "stale_address", Ownership((), status, None, doubt=doubt))
     return make_case(service=None, unit=None, stale=(stale,), proof=UNPROVEN)
 
 
@@ -68,7 +77,75 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
     ),
     (make_case(service=CONTAINER, unit=None), {}, "container", "podman container web", "rebind_containers"),
     (make_case(service=CONTAINER, unit=None), {"containers": True}, "container", "web", "rebind_actions"),
-    (make_case(service=CONTAINER, unit=None), {"actions": {"web": "podman restart web"}}, "container", "web", ""),
+    (
+        make_case(service=CONTAINER, unit=None),
+        {"actions": {"podman container web": "podman restart web"}},
+        "container",
+        "web",
+        "podman container web",
+    ),
+    # Anybody can name a container after a unit, and a user's engine can have the id of root's container.
+    (
+        make_case(service=Service("lxc", "nginx.service", "container"), unit=None),
+        {"containers": True, "actions": {"nginx.service": "systemctl restart nginx"}},
+        "container",
+        "lxc container nginx.service",
+        "rebind_actions",
+    ),
+    (
+        make_case(service=DOCKER._replace(uid=1000), unit=None),
+        OPTED,
+        "container",
+        "docker container 4c01",
+        "of uid 1000",
+    ),
+    (
+        make_case(service=DOCKER._replace(uid=1000), unit=None),
+        {"containers": True, "actions": {f"{DOCKER_LABEL} of uid 1000": "restart"}},
+        "container",
+        "has restart for",
+        "name the command",
+    ),
+    (
+        make_case(service=CONTAINER, unit=None),
+        {"containers": True, "actions": {"podman container web": "restart"}},
+        "container",
+        "has restart for podman container web",
+        "name the command",
+    ),
+    (
+        make_case(service=DOCKER, unit=None),
+        {"containers": True, "actions": {DOCKER_LABEL: "reload"}},
+        "container",
+        "has reload for",
+        "name the command",
+    ),
+    (make_case(service=DOCKER, unit=None, proof=UNPROVEN), OPTED, "no_proof", "nothing tells", "rebind_expected"),
+    (
+        make_case(service=None, unit=None, stale=(listens("192.0.2.10:80", "stale_address", UNNAMED_PROXY),)),
+        {},
+        "container",
+        "docker-proxy publishes a container's port here (docker); which one: it may be a or b",
+        "restart that container",
+    ),
+    (
+        ownerless(DENIED, "docker made it"),
+        {},
+        "no_owner",
+        "its holder cannot be seen; docker made it",
+        "become",
+    ),
+    (
+        make_case(
+            service=None,
+            unit=None,
+            stale=(listens("192.0.2.10:80", "stale_address", make_ownership(None)._replace(doubt="two hold it")),),
+        ),
+        {},
+        "no_unit",
+        "which no single unit starts: two hold it",
+        "by hand",
+    ),
     (
         make_case(service=PROXY.service, stale=(listens("192.0.2.10:80", "stale_address", PROXY),)),
         {"unproven": True},
@@ -158,11 +235,15 @@ TEST_ACTIONS: list[tuple[Case, dict[str, Any], str, str, Optional[Wait]]] = [
     (make_case(), {"actions": {"nginx.service": "nginx -s reload"}}, CUSTOM, "proven", None),
     (
         make_case(service=CONTAINER, unit=None),
-        {"containers": True, "actions": {"web": "podman restart web"}},
+        {"containers": True, "actions": {"podman container web": "podman restart web"}},
         CUSTOM,
         "proven",
         None,
     ),
+    (make_case(service=DOCKER, unit=None), OPTED, CUSTOM, "proven", None),
+    # What is said of a unit of the system is not said of a user's of that name.
+    (make_case(service=USER), {"actions": {"nginx.service": "nginx -s reload"}}, RESTART, "proven", None),
+    (make_case(service=USER), {"actions": {"nginx.service of uid 1000": "nginx -s reload"}}, CUSTOM, "proven", None),
     (make_case(proof=UNPROVEN), {"unproven": True}, RESTART, "forced", None),
     (
         make_case(check=Check(("nginx", "-t"), 1, "…", address_missing=True), proof=Proof(NGINX, (), None, False)),
@@ -229,3 +310,19 @@ def test_an_address_that_is_missing_is_proof_of_failure_for_a_command_too() -> N
     missing = Proof("declared", (prospect("192.0.2.10:80", UNAVAILABLE, "no local route"),), None)
     plan = plan_unit(make_case(healthy=(), proof=missing), make_settings(actions={"nginx.service": "restart-it now"}))
     assert (plan.action, plan.decision) == (NONE, "address_missing")
+
+
+TEST_LABELS = [
+    (None, ""),
+    (Service("systemd", "nginx.service", "system"), "nginx.service"),
+    (USER, "nginx.service of uid 1000"),
+    (USER._replace(uid=None), "nginx.service of an unknown user"),
+    (CONTAINER, "podman container web"),
+    (CONTAINER._replace(uid=1000), "podman container web of uid 1000"),
+]
+
+
+@pytest.mark.parametrize(("service", "label"), TEST_LABELS)
+def test_label(service: Optional[Service], label: str) -> None:
+    assert label_service(service) == label
+    assert service is None or find_wanted({label: 1}, service) == 1
