@@ -115,6 +115,13 @@ options:
     type: list
     elements: str
     default: []
+  left:
+    description:
+      - What was planned and then not done, as the last look before it had it, entries of RV(plan); for O(since).
+      - Of one that still had to wait, or whose port was busy, the outcome is V(not_clear).
+    type: list
+    elements: dict
+    default: []
 notes:
   - "Proof is one of these, and that every bind in it would succeed now: O(expected); for a V(.socket) unit its
     C(ListenStream=) and C(BindToDevice=); for sshd what C(sshd -T) prints; for nginx that C(nginx -t), which binds
@@ -384,7 +391,8 @@ outcomes:
       type: str
       sample: nginx.service
     outcome:
-      description: V(failed), V(rescued), V(missing), V(still_stale), V(fixed), V(healed) or V(untouched).
+      description: V(failed), V(rescued), V(missing), V(still_stale), V(fixed), V(healed), V(not_clear) (its port was
+        not clear in time, so nothing was done) or V(untouched).
       type: str
       sample: fixed
     reason:
@@ -453,6 +461,7 @@ def main() -> None:
             "connects": {"type": "list", "elements": "dict", "default": []},
             "failed": {"type": "dict", "default": {}},
             "rescued": {"type": "list", "elements": "str", "default": []},
+            "left": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )

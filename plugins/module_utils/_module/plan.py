@@ -7,24 +7,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from .._model.gaps import Gap
 from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, Listener
 from .._model.plans import NONE
 from .._readers.backends import Backend, select_backend
-from .._rules.rebind_outcome import GOOD, Before, judge_outcome, rank
+from .._rules.rebind_outcome import GOOD, Before, Refused, judge_outcome, rank
 from .._rules.restart_plan import plan_restarts
 from .arguments import parse_confirm_after, parse_prefixes
 from .cases import collect_cases
 from .collect import Collected, collect
-from .plan_options import parse_expected, parse_settings, parse_since
+from .plan_options import parse_expected, parse_refused, parse_settings, parse_since
 from .plan_results import (
     compose_outcome_message,
     compose_plan_message,
     find_awaited,
-    find_refused,
     index_states,
     render_outcome,
     render_plan,
@@ -38,12 +37,12 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What rebind_plan returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     settings = parse_settings(params)
     expected = parse_expected(params["expected"])
-    since = parse_since(params)
+    since, refused = parse_since(params), parse_refused(params["connects"])
     backend = select_backend("auto")
     collected, notes = _look(backend, params)
     view = collected.view
     if params["since"] is not None:
-        return _look_back(since, params["connects"], collected), collected.gaps
+        return _look_back(since, refused, collected), collected.gaps
     stale = [listener for listener in view.listeners if listener.binding.state in _STALE]
     cases, gaps = collect_cases(backend, view, stale, expected, params["checks"])
     plans = plan_restarts(cases, settings)
@@ -57,9 +56,8 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     }, gaps
 
 
-def _look_back(since: Sequence[Before], connects: Sequence[Any], collected: Collected) -> Json:
+def _look_back(since: Sequence[Before], refused: Collection[Refused], collected: Collected) -> Json:
     states = index_states(collected.view.listeners, collected.view.locality.links)
-    refused = find_refused(connects)
     outcomes = sorted((judge_outcome(before, states, refused) for before in since), key=rank)
     return {
         "outcomes": [render_outcome(outcome) for outcome in outcomes],

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._model.plans import Settings, Wish
-from .._rules.rebind_outcome import Before, Place
+from .._rules.rebind_outcome import Before, Place, Refused
+from .._rules.restart_proof import PORT_BUSY
 from .._wire.server_config import ServerConfigError, parse_endpoint
 from .arguments import InvalidOption, parse_globs
 
@@ -28,6 +30,8 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
         for unit, value in params[option].items():
             if not isinstance(value, str) or (option != "checks" and not value.strip()):
                 raise InvalidOption(f"{option}[{unit}]", value, "text")
+            if option != "never_restart" and not _is_command(value):
+                raise InvalidOption(f"{option}[{unit}]", value, "a command whose quotes are closed, as for a shell")
     return Settings(
         actions={unit: value.strip() for unit, value in params["actions"].items()},
         unproven=params["unproven"] == "restart",
@@ -38,6 +42,14 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
         max_wait=params["max_wait"],
         allow_downtime=params["allow_downtime"],
     )
+
+
+def _is_command(text: str) -> bool:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    return not words or bool(words[0])
 
 
 def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[Wish, ...]]:
@@ -70,13 +82,21 @@ def _parse_wish(option: str, value: object) -> Wish:
 
 
 def parse_since(params: Mapping[str, Any]) -> list[Before]:
-    """The earlier plan that a caller hands back. Raises InvalidOption."""
-    return [_parse_before(entry, params["failed"], params["rescued"]) for entry in params["since"] or ()]
+    """The earlier plan that a caller hands back, and what became of it. Raises InvalidOption."""
+    left: dict[str, Mapping[str, Any]] = {}
+    for entry in params["left"]:
+        if not all(isinstance(entry.get(key), str) for key in ("label", "reason")):
+            raise InvalidOption("left", entry, "an entry of a plan, or a dictionary of label and reason")
+        left[entry["label"]] = entry
+    return [_parse_before(entry, params["failed"], params["rescued"], left) for entry in params["since"] or ()]
 
 
-def _parse_before(entry: Any, failed: Mapping[str, Any], rescued: list[str]) -> Before:
+def _parse_before(
+    entry: Any, failed: Mapping[str, Any], rescued: list[str], left: Mapping[str, Mapping[str, Any]]
+) -> Before:
     try:
         label = str(entry["label"])
+        last = left.get(label, entry)
         return Before(
             label=label,
             action=str(entry["action"]),
@@ -85,9 +105,32 @@ def _parse_before(entry: Any, failed: Mapping[str, Any], rescued: list[str]) -> 
             wished=tuple(make_place(bind) for bind in entry["proof"]["binds"]) if entry["proven"] else (),
             failed=str(failed[label]) if label in failed else None,
             rescued=label in rescued,
+            left=_explain_left(last, is_last=label in left),
+            waited=label in left and (bool(last.get("wait")) or last.get("decision") == PORT_BUSY),
         )
     except (KeyError, TypeError, ValueError):
         raise InvalidOption("since", entry, "the plan that this module returned, as it was") from None
+
+
+def _explain_left(entry: Mapping[str, Any], *, is_last: bool) -> str:
+    """Why nothing was done with it: by the last look, or by the plan where that already says how to go on."""
+    reason, advice = str(entry.get("reason") or ""), str(entry.get("advice") or "")
+    if not (is_last or advice):
+        return ""
+    return f"{reason}; {advice}" if reason and advice else reason or advice
+
+
+def parse_refused(connects: Sequence[Mapping[str, Any]]) -> set[Refused]:
+    """What did not answer, of the endpoints that connect_check returned. Raises InvalidOption."""
+    refused = set()
+    for row in connects:
+        try:
+            place = Refused(str(row["host"]), int(row["port"]), row["interface"])
+        except (KeyError, TypeError, ValueError):
+            raise InvalidOption("connects", row, "the endpoints that connect_check returned, as they were") from None
+        if not row.get("connected"):
+            refused.add(place)
+    return refused
 
 
 def make_place(value: Mapping[str, Any]) -> Place:

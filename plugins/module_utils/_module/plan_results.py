@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Optional
+from typing import Optional
 
 from .._model.addresses import Link
 from .._model.listeners import TCP, Listener
@@ -184,11 +184,6 @@ def _compose_line(plan: Plan) -> str:
 def index_states(listeners: Sequence[Listener], links: dict[int, Link]) -> dict[Place, str]:
     """The binding state of each place where something listens."""
     return {make_place(render_listener(listener, links)): listener.binding.state for listener in listeners}
-
-
-def find_refused(connects: Sequence[Any]) -> set[tuple[str, int]]:
-    """What did not answer, of the endpoints that connect_check returned."""
-    return {(str(row["host"]), int(row["port"])) for row in connects if not row.get("connected")}
 
 
 def render_outcome(outcome: Outcome) -> Json:

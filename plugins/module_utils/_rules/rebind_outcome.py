@@ -17,9 +17,11 @@ MISSING = "missing"
 RESCUED = "rescued"
 FAILED = "failed"
 UNTOUCHED = "untouched"
+NOT_CLEAR = "not_clear"
 HEALED = "healed"
-OUTCOMES = (FAILED, RESCUED, MISSING, STILL_STALE, FIXED, HEALED, UNTOUCHED)  # the worst first
-GOOD = frozenset((FIXED, HEALED, UNTOUCHED))
+OUTCOMES = (FAILED, RESCUED, MISSING, STILL_STALE, FIXED, HEALED, NOT_CLEAR, UNTOUCHED)  # the worst first
+GOOD = frozenset((FIXED, HEALED, NOT_CLEAR, UNTOUCHED))
+_WAIT_LONGER = "wait longer (rebind_max_wait), or let it be stopped meanwhile (rebind_allow_downtime)"
 
 
 class Place(NamedTuple):
@@ -27,6 +29,14 @@ class Place(NamedTuple):
 
     protocol: str
     address: str
+    port: int
+    interface: Optional[str]
+
+
+class Refused(NamedTuple):
+    """A connect that did not succeed: where, and through which interface."""
+
+    host: str
     port: int
     interface: Optional[str]
 
@@ -41,6 +51,8 @@ class Before(NamedTuple):
     wished: tuple[Place, ...]
     failed: Optional[str]  # why it did not come back
     rescued: bool
+    left: str = ""  # why nothing was done, and how to go on; empty where nothing was planned in the first place
+    waited: bool = False  # nothing was done because its port did not become clear
 
 
 class Outcome(NamedTuple):
@@ -54,19 +66,23 @@ def rank(outcome: Outcome) -> tuple[int, str]:
     return OUTCOMES.index(outcome.outcome), outcome.label
 
 
-def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[tuple[str, int]]) -> Outcome:
-    """states: binding state of each listener that is there now. refused: TCP addresses that gave no connect."""
+def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[Refused]) -> Outcome:
+    """states: binding state of each listener that is there now. refused: TCP connects that did not succeed."""
     stale = [place for place in before.stale if states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)]
     if before.action == "none":
+        if stale and before.waited:
+            why = f"nothing was done, as its port was not clear in time: {before.left}; {_WAIT_LONGER}"
+            return Outcome(before.label, NOT_CLEAR, why, ())
         if stale:
-            return Outcome(before.label, UNTOUCHED, "nothing was done", ())
+            why = f"nothing was done: {before.left}" if before.left else "nothing was done"
+            return Outcome(before.label, UNTOUCHED, why, ())
         return Outcome(before.label, HEALED, "no longer stale, and nothing was done", ())
     wanted = dict.fromkeys(before.healthy + before.wished)
     missing = tuple(
         place
         for place in wanted
         if not _is_served(place, states)
-        or (place.protocol == TCP and _connect_address(place) in refused)
+        or (place.protocol == TCP and _is_refused(place, refused))
         or states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)
     )
     named = ", ".join(map(describe_place, missing))
@@ -92,11 +108,17 @@ def _is_served(place: Place, states: Mapping[Place, str]) -> bool:
     return place in states or place._replace(address=any_address, interface=None) in states
 
 
-def _connect_address(place: Place) -> tuple[str, int]:
-    """Where a wildcard is tried. One that is pinned is tried at an address of its interface, so not found here."""
+def _is_refused(place: Place, refused: Collection[Refused]) -> bool:
+    """A wildcard is tried at loopback; one that is pinned at some address of its interface."""
+    if place.interface is not None and place.address in ("0.0.0.0", "::"):
+        return any(
+            (row.port, row.interface, ":" in row.host) == (place.port, place.interface, ":" in place.address)
+            for row in refused
+        )
+    host = place.address
     if place.interface is None:
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(place.address, place.address), place.port
-    return place.address, place.port
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return Refused(host, place.port, place.interface) in refused
 
 
 def _describe_all(before: Before, states: Mapping[Place, str]) -> str:

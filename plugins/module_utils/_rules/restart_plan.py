@@ -110,10 +110,11 @@ def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement
     """While it runs if that can be long enough; else, if allowed, with the service stopped."""
     _state, reason, advice, clear_in = judgement
     fits = clear_in is not None and clear_in <= settings.max_wait
-    if fits and not settings.allow_downtime:
+    if fits and (action == CUSTOM or not settings.allow_downtime):
         return Plan(case, action, AFTER_WAIT, f"{reason}; restarted when it is clear", "", Wait(clear_in, False))
     # Stopping closes the open connections; what is left of them goes after a minute (TCP_TIMEWAIT_LEN).
-    if settings.allow_downtime and settings.max_wait >= (60 if clear_in is None else clear_in):
+    # A command cannot be parted into a stop and a start.
+    if settings.allow_downtime and action != CUSTOM and settings.max_wait >= (60 if clear_in is None else clear_in):
         return Plan(
             case, action, AFTER_WAIT, f"{reason}; stopped until it is clear, as allowed", "", Wait(clear_in, True)
         )

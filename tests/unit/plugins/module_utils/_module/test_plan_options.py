@@ -11,10 +11,11 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.argume
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_options import (
     make_place,
     parse_expected,
+    parse_refused,
     parse_settings,
     parse_since,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Place
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Place, Refused
 from plans import wish
 
 PARAMS: dict[str, Any] = {
@@ -30,6 +31,8 @@ PARAMS: dict[str, Any] = {
     "failed": {},
     "rescued": [],
     "since": None,
+    "left": [],
+    "connects": [],
 }
 
 TEST_EXPECTED = [
@@ -78,7 +81,10 @@ def test_a_wrong_declaration_is_named(value: object) -> None:
         ("max_units", -1),
         ("actions", {"x.service": ""}),
         ("actions", {"x.service": ["reload"]}),
+        ("actions", {"x.service": "restart 'it"}),
+        ("actions", {"x.service": "'' now"}),
         ("checks", {"x.service": 1}),
+        ("checks", {"x.service": "check \\"}),
         ("never_restart", {"x.service": None}),
         ("units", [" "]),
     ],
@@ -115,6 +121,57 @@ def test_an_earlier_plan_is_read_back() -> None:
     assert before.stale == (Place("tcp", "192.0.2.10", 80, None),)
     assert before.wished == (Place("tcp", "192.0.2.20", 80, None),)
     assert (before.failed, before.rescued) == ("down", True)
+
+
+# The last look at what was left alone → why, and whether its port was the reason.
+TEST_LEFT: list[tuple[dict[str, Any], list[dict[str, Any]], str, bool]] = [
+    (ENTRY, [], "", False),
+    ({**ENTRY, "reason": "it will listen", "advice": ""}, [], "", False),
+    ({**ENTRY, "reason": "no proof", "advice": "declare it"}, [], "no proof; declare it", False),
+    (ENTRY, [{"label": "other.service", "reason": "no"}], "", False),
+    (ENTRY, [{"label": "nginx.service", "reason": "it could not be read"}], "it could not be read", False),
+    (
+        {**ENTRY, "reason": "before", "advice": "then"},
+        [{**ENTRY, "reason": "clear in 40 s", "advice": "", "wait": {"seconds": 40, "stop_first": False}}],
+        "clear in 40 s",
+        True,
+    ),
+    (
+        ENTRY,
+        [{**ENTRY, "reason": "clear in 61 s", "advice": "wait", "wait": None, "decision": "port_busy"}],
+        "clear in 61 s; wait",
+        True,
+    ),
+    ({**ENTRY, "reason": "clear in 61 s", "advice": "wait", "decision": "port_busy"}, [], "clear in 61 s; wait", False),
+]
+
+
+@pytest.mark.parametrize(("entry", "left", "why", "waited"), TEST_LEFT)
+def test_why_nothing_was_done(entry: dict[str, Any], left: list[dict[str, Any]], why: str, waited: bool) -> None:
+    (before,) = parse_since({**PARAMS, "since": [entry], "left": left})
+    assert (before.left, before.waited) == (why, waited)
+
+
+@pytest.mark.parametrize("entry", [{}, {"label": "x"}, {"reason": "y"}, {"label": 1, "reason": "y"}])
+def test_what_is_no_entry_of_a_plan_is_named(entry: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="option left"):
+        parse_since({**PARAMS, "left": [entry]})
+
+
+ROW = {"host": "192.0.2.20", "port": 80, "interface": "eth1", "connected": False}
+
+
+def test_what_gave_no_connect() -> None:
+    rows = [ROW, {**ROW, "port": "81", "interface": None}, {**ROW, "port": 82, "connected": True}]
+    assert parse_refused(rows) == {Refused("192.0.2.20", 80, "eth1"), Refused("192.0.2.20", 81, None)}
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {**ROW, "port": "http"}, {"host": "a", "port": 1}, {"host": "a", "interface": None}]
+)
+def test_what_is_no_connect_is_named(row: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="option connects"):
+        parse_refused([row])
 
 
 def test_what_was_not_proven_is_not_demanded_afterwards() -> None:

@@ -8,8 +8,10 @@ from typing import Optional
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import (
+    OUTCOMES,
     Before,
     Place,
+    Refused,
     describe_place,
     judge_outcome,
 )
@@ -20,6 +22,11 @@ LOCAL = Place("tcp", "127.0.0.1", 8080, None)
 ANY = Place("tcp", "0.0.0.0", 443, None)
 DNS = Place("udp", "127.0.0.1", 53, None)
 PINNED = Place("tcp", "0.0.0.0", 8443, "eth1")
+PINNED6 = Place("tcp", "::", 8443, "eth1")
+BOTH = Place("tcp", "192.0.2.20", 8443, "eth1")
+ON_ETH1 = {Refused("192.0.2.20", 8443, "eth1")}
+ON_ETH1_6 = {Refused("2001:db8::5", 8443, "eth1")}
+OFF_ETH1 = {Refused("192.0.2.20", 8443, None), Refused("192.0.2.20", 8443, "eth2"), Refused("192.0.2.20", 8444, "eth1")}
 
 
 def make_before(
@@ -35,16 +42,23 @@ def make_before(
 FINE = {NEW: "valid", LOCAL: "valid"}
 
 # before, what is there now, what gave no connect → outcome, what is missing
-TEST_OUTCOMES: list[tuple[Before, dict[Place, str], set[tuple[str, int]], str, tuple[Place, ...]]] = [
+TEST_OUTCOMES: list[tuple[Before, dict[Place, str], set[Refused], str, tuple[Place, ...]]] = [
     (make_before(), FINE, set(), "fixed", ()),
     (make_before(wished=()), {LOCAL: "valid"}, set(), "fixed", ()),
     (make_before(), {Place("tcp", "0.0.0.0", 80, None): "wildcard", LOCAL: "valid"}, set(), "fixed", ()),
-    (make_before(healthy=(DNS,), wished=(DNS,)), {DNS: "valid"}, {("127.0.0.1", 53)}, "fixed", ()),
+    (make_before(healthy=(DNS,), wished=(DNS,)), {DNS: "valid"}, {Refused("127.0.0.1", 53, None)}, "fixed", ()),
     (make_before(healthy=(PINNED,), wished=(PINNED,)), {PINNED: "wildcard"}, set(), "fixed", ()),
+    # A pinned wildcard is tried at an address of its interface: only a connect through that counts.
+    (make_before(healthy=(PINNED,), wished=()), {PINNED: "wildcard"}, ON_ETH1, "missing", (PINNED,)),
+    (make_before(healthy=(PINNED,), wished=()), {PINNED: "wildcard"}, OFF_ETH1, "fixed", ()),
+    (make_before(healthy=(PINNED6,), wished=()), {PINNED6: "wildcard"}, ON_ETH1, "fixed", ()),
+    (make_before(healthy=(PINNED6,), wished=()), {PINNED6: "wildcard"}, ON_ETH1_6, "missing", (PINNED6,)),
+    (make_before(healthy=(BOTH,), wished=()), {BOTH: "valid"}, ON_ETH1, "missing", (BOTH,)),
+    (make_before(healthy=(BOTH,), wished=()), {BOTH: "valid"}, OFF_ETH1, "fixed", ()),
     (make_before(), {LOCAL: "valid"}, set(), "missing", (NEW,)),
     (make_before(), {NEW: "valid"}, set(), "missing", (LOCAL,)),
-    (make_before(), FINE, {("127.0.0.1", 8080)}, "missing", (LOCAL,)),
-    (make_before(healthy=(ANY,), wished=()), {ANY: "wildcard"}, {("127.0.0.1", 443)}, "missing", (ANY,)),
+    (make_before(), FINE, {Refused("127.0.0.1", 8080, None)}, "missing", (LOCAL,)),
+    (make_before(healthy=(ANY,), wished=()), {ANY: "wildcard"}, {Refused("127.0.0.1", 443, None)}, "missing", (ANY,)),
     (make_before(), {NEW: "stale_address", LOCAL: "valid"}, set(), "missing", (NEW,)),
     (make_before(wished=()), {OLD: "stale_address", LOCAL: "valid"}, set(), "still_stale", ()),
     # What it lost is worse than what it did not gain.
@@ -54,6 +68,8 @@ TEST_OUTCOMES: list[tuple[Before, dict[Place, str], set[tuple[str, int]], str, t
     (make_before(failed="it is down", rescued=True), FINE, set(), "failed", ()),
     (make_before("none"), {OLD: "stale_address"}, set(), "untouched", ()),
     (make_before("none"), {OLD: "stale_interface"}, set(), "untouched", ()),
+    (make_before("none")._replace(left="clear in 40 s", waited=True), {OLD: "stale_address"}, set(), "not_clear", ()),
+    (make_before("none")._replace(left="clear in 40 s", waited=True), {OLD: "valid"}, set(), "healed", ()),
     (make_before("none"), {OLD: "valid"}, set(), "healed", ()),
     (make_before("none"), {}, set(), "healed", ()),
 ]
@@ -63,7 +79,7 @@ TEST_OUTCOMES: list[tuple[Before, dict[Place, str], set[tuple[str, int]], str, t
 def test_outcome(
     before: Before,
     states: dict[Place, str],
-    refused: set[tuple[str, int]],
+    refused: set[Refused],
     outcome: str,
     missing: tuple[Place, ...],
 ) -> None:
@@ -79,3 +95,20 @@ def test_the_report_of_a_rescue_names_what_the_configuration_still_has() -> None
 
 def test_a_place_is_told_as_people_write_it() -> None:
     assert describe_place(Place("udp", "2001:db8::5", 53, "eth1")) == "[2001:db8::5]:53/udp on eth1"
+
+
+def test_nothing_done_says_why_and_how_to_go_on() -> None:
+    states = {OLD: "stale_address"}
+    plain = judge_outcome(make_before("none"), states, set())
+    told = judge_outcome(make_before("none")._replace(left="no proof; declare it"), states, set())
+    waited = judge_outcome(make_before("none")._replace(left="clear in 40 s", waited=True), states, set())
+    assert (plain.reason, told.reason) == ("nothing was done", "nothing was done: no proof; declare it")
+    assert waited.reason == (
+        "nothing was done, as its port was not clear in time: clear in 40 s; wait longer (rebind_max_wait), or let it"
+        " be stopped meanwhile (rebind_allow_downtime)"
+    )
+
+
+def test_the_worst_comes_first_and_every_outcome_has_its_place() -> None:
+    assert {row[3] for row in TEST_OUTCOMES} == set(OUTCOMES)
+    assert OUTCOMES.index("failed") < OUTCOMES.index("missing") < OUTCOMES.index("fixed") < OUTCOMES.index("untouched")

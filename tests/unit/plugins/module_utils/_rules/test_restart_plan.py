@@ -202,6 +202,13 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
     (busy(40), {"max_wait": 39.0}, "port_busy", "rebind_max_wait is 39.0 s", "SO_REUSEADDR"),
     (busy(None, own=True), {"max_wait": 300.0}, "port_busy", "its connections are open", "SO_REUSEADDR"),
     (busy(None, own=True), {"max_wait": 59.0, "allow_downtime": True}, "port_busy", "are open", "SO_REUSEADDR"),
+    (
+        busy(None, own=True),
+        {"max_wait": 60.0, "allow_downtime": True, "actions": {"nginx.service": "nginx -s quit"}},
+        "port_busy",
+        "are open",
+        "SO_REUSEADDR",
+    ),
     (busy(None), {"unproven": True, "max_wait": 300.0}, "port_taken", "in use by", "another port"),
 ]
 
@@ -254,6 +261,13 @@ TEST_ACTIONS: list[tuple[Case, dict[str, Any], str, str, Optional[Wait]]] = [
     ),
     (busy(40), {"max_wait": 40.0}, RESTART, "after_wait", Wait(40, False)),
     (busy(40), {"max_wait": 60.0, "allow_downtime": True}, RESTART, "after_wait", Wait(40, True)),
+    (
+        busy(40),
+        {"max_wait": 60.0, "allow_downtime": True, "actions": {"nginx.service": "nginx -s quit"}},
+        CUSTOM,
+        "after_wait",
+        Wait(40, False),
+    ),
     (busy(None, own=True), {"max_wait": 60.0, "allow_downtime": True}, RESTART, "after_wait", Wait(None, True)),
 ]
 
