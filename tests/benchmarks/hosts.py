@@ -6,67 +6,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import time
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
-from .fleet import LISTENERS, PING_PLAYBOOK, set_fleet
+from .fleet import LISTENERS, PERSIST, PING_PLAYBOOK, Fleet, set_fleet
 from .peers import BIN, BUILD, CHECKOUT
 from .report import Part, Table, Target
 from .stopwatch import Cost, run_command, take_turns
 
 CHECK = "check_bindings.yml"
-FREE, MITOGEN = f"{CHECK}, strategy free", f"{CHECK} with Mitogen"
+PING = "the same with a ping"
+MANY = 200  # hosts from which on a play takes minutes: the first two plays only, and no turn that does not count
+
+
+class Play(NamedTuple):
+    playbook: Path
+    inventory: Path
+    environment: Mapping[str, str] = MappingProxyType({})
 
 
 def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str, str]) -> Part:
-    ping = BUILD / "ping_all.yml"
-    ping.write_text(PING_PLAYBOOK)
+    """The playbook over so many hosts, beside a ping, and then in the other ways that Ansible has."""
     peaks: dict[str, int] = {}
 
-    mitogen = {
-        "ANSIBLE_STRATEGY_PLUGINS": str(
-            Path(getattr(find_spec("ansible_mitogen"), "origin", "")).parent / "plugins" / "strategy"
-        ),
-        "ANSIBLE_STRATEGY": "mitogen_linear",
-    }
-    check = CHECKOUT / CHECK
-
-    def play(name: str, playbook: Path, inventory: Path, more: Mapping[str, str] = MappingProxyType({})) -> Cost:
-        command = (str(BIN / "ansible-playbook"), "-i", str(inventory), "-f", str(forks), str(playbook))
-        ended = run_command(command, CHECKOUT, {**environment, **more})
+    def run(name: str, play: Play) -> Cost:
+        if play.inventory == fleet.ssh:
+            time.sleep(PERSIST + 1)  # no play begins with the connections of the one before
+        command = (str(BIN / "ansible-playbook"), "-i", str(play.inventory), "-f", str(forks), str(play.playbook))
+        ended = run_command(command, CHECKOUT, {**environment, **play.environment})
         peaks[name] = ended.peak
         return ended.cost
 
-    with set_fleet(hosts, BUILD / "fleet") as inventory:
-        times = take_turns(
-            rounds,
-            {
-                "ping": lambda: play("ping", ping, inventory),
-                CHECK: lambda: play(CHECK, check, inventory),
-                FREE: lambda: play(FREE, check, inventory, {"ANSIBLE_STRATEGY": "free"}),
-                MITOGEN: lambda: play(MITOGEN, check, inventory, mitogen),
-            },
-        )
+    def take(rounds: int, plays: Mapping[str, Play]) -> dict[str, Cost]:
+        turns = {name: functools.partial(run, name, play) for name, play in plays.items()}
+        return take_turns(rounds, turns, warm_up=hosts <= MANY)
+
+    with set_fleet(hosts, BUILD / "fleet") as fleet:
+        check, ping = CHECKOUT / CHECK, BUILD / "ping_all.yml"
+        ping.write_text(PING_PLAYBOOK)
+        times = take(rounds, {PING: Play(ping, fleet.local), CHECK: Play(check, fleet.local)})
+        if hosts <= MANY:
+            times.update(take(1, dict(list_ways(check, ping, fleet))))
     rows = [
         (name, cost.seconds, cost.seconds / hosts * 1e3, cost.cpu / hosts * 1e3, peaks[name] / 1e6)
         for name, cost in times.items()
     ]
+    title = f"{hosts} hosts with {LISTENERS} listeners each, {forks} forks, controller and hosts on one machine"
+    note = "" if fleet.ssh else "by ssh: left out, there is no sshd (package openssh-server)"
+    ratio = times[CHECK].seconds / times[PING].seconds
     return Part(
         "Fleet",
-        [
-            Table(
-                f"{hosts} hosts with {LISTENERS} listeners each, {forks} forks, controller and hosts on one machine",
-                ("playbook", "s", "ms per host", "cpu ms per host", "controller MB"),
-                rows,
-            )
-        ],
-        [
-            Target(
-                "the playbook over the same with a ping",
-                times[CHECK].seconds / times["ping"].seconds,
-                1.3,
-            )
-        ],
+        [Table(title, ("playbook", "s", "ms per host", "cpu ms per host", "controller MB"), rows, note)],
+        [Target("the playbook over the same with a ping", ratio, 1.3)],
     )
+
+
+def list_ways(check: Path, ping: Path, fleet: Fleet) -> Iterator[tuple[str, Play]]:
+    """What a user can choose without another engine; by the local connection, and by ssh where there is an sshd."""
+    origin = getattr(find_spec("ansible_mitogen"), "origin", "")
+    ways = {
+        "strategy free": {"ANSIBLE_STRATEGY": "free"},
+        "pipelining": {"ANSIBLE_PIPELINING": "1"},
+        "Mitogen": {
+            "ANSIBLE_STRATEGY_PLUGINS": str(Path(origin).parent / "plugins" / "strategy"),
+            "ANSIBLE_STRATEGY": "mitogen_linear",
+        },
+    }
+    for name, environment in ways.items():
+        yield f"{CHECK}, {name}", Play(check, fleet.local, environment)
+    if fleet.ssh is not None:
+        yield f"{PING}, by ssh", Play(ping, fleet.ssh)
+        yield f"{CHECK} by ssh", Play(check, fleet.ssh)
+        for name, environment in ways.items():
+            yield f"{CHECK} by ssh, {name}", Play(check, fleet.ssh, environment)

@@ -51,12 +51,12 @@ def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, 
     return Ended(Cost(seconds, usage.ru_utime + usage.ru_stime), usage.ru_maxrss * 1024, output)
 
 
-def take_turns(rounds: int, competitors: Mapping[str, Callable[[], Cost]]) -> dict[str, Cost]:
-    """The medians of each, after one round that does not count."""
+def take_turns(rounds: int, competitors: Mapping[str, Callable[[], Cost]], *, warm_up: bool = True) -> dict[str, Cost]:
+    """The medians of each, after one round that does not count, unless there is to be none."""
     taken: dict[str, list[Cost]] = {name: [] for name in competitors}
-    for number in range(rounds + 1):
+    for number in range(-warm_up, rounds):
         for name, run in competitors.items():
             cost = run()
-            if number:
+            if number >= 0:
                 taken[name].append(cost)
     return {name: Cost(*map(statistics.median, zip(*costs))) for name, costs in taken.items()}
