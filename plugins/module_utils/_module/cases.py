@@ -51,7 +51,8 @@ def collect_cases(
         found = by_service.get(service) if service is not None else None
         own = find_own(found, view.listeners)
         healthy = [item for item in own if item.binding.state not in _DOUBTFUL and not _is_passing(item, ephemeral)]
-        check, proof, wishes = ask_program(found, expected, checks) if found else (None, NOTHING, ())
+        is_known = found is not None and (found.unit is not None or found.service.scope == "container")
+        check, proof, wishes = ask_program(found, expected, checks) if found and is_known else (None, NOTHING, ())
         cases.append(_make_case(found, listeners, healthy, check, proof, carrier, view))
         units = [unit for unit in (found.unit, found.companion) if unit] if found else []
         names = tuple(unit.name for unit in units)

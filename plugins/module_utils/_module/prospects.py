@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.connections import BOUND, LISTENING, Occupant
@@ -18,7 +18,7 @@ from .._model.restarts import OK, BindWish, Outlook, Rights
 from .._readers.backends import Backend
 from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
 from .._rules.locality import Locality
-from .._rules.preflight import PortUse, foresee_bind
+from .._rules.preflight import PortUse, doubt_unlisted, foresee_bind, may_be_anywhere
 from .preflight import read_locality
 from .restarts import read_holders, read_port_use
 
@@ -37,16 +37,15 @@ def foresee_wishes(
     backend: Backend, wanted: Sequence[Wanted], listeners: Sequence[Listener]
 ) -> tuple[list[tuple[Prospect, ...]], tuple[Gap, ...]]:
     """One tuple of prospects for each unit, in the order of its wishes."""
-    binds = [[_make_binds(unit, wish) for wish in unit.wishes] for unit in wanted]
-    every = [bind for unit in binds for guesses in unit for bind in guesses]
-    if not every:
+    plain = [bind for unit in wanted for wish in unit.wishes for bind in _make_binds(unit, wish)]
+    if not plain:
         return [()] * len(wanted), ()
-    locality, gaps = read_locality(backend, every)
+    locality, gaps = read_locality(backend, plain)
     ports: dict[str, set[int]] = {}
-    for bind in every:
+    for bind in plain:
         ports.setdefault(bind.protocol, set()).add(bind.port)
     use, use_gaps = read_port_use(backend, locality, ports, listeners)
-    outlooks = [_foresee(unit, guesses, use, locality) for unit, guesses in zip(wanted, binds)]
+    outlooks = [_foresee(unit, use, locality) for unit in wanted]
     holders, holder_gaps = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
     return [
         tuple(
@@ -57,14 +56,20 @@ def foresee_wishes(
     ], gaps + use_gaps + holder_gaps
 
 
-def _foresee(unit: Wanted, binds: Sequence[Sequence[BindWish]], use: PortUse, locality: Locality) -> list[Outlook]:
+def _foresee(unit: Wanted, use: PortUse, locality: Locality) -> list[Outlook]:
     rights = _read_rights(unit.service)
     closing = {found.socket.inode for found in unit.own}
     outlooks = []
-    for wish, guesses in zip(unit.wishes, binds):
+    for wish in unit.wishes:
         like = _find_like(unit.own, wish)
         own_rights = rights._replace(uid=like.socket.uid if like else rights.uid)
+        guesses = _make_binds(unit, wish)
+        is_there = like is not None and _is_same_place(like, wish, locality)
+        if like is not None and is_there and may_be_anywhere(like.socket):
+            guesses = [guess._replace(freebind=True) for guess in guesses]
         answers = [foresee_bind(guess, own_rights, use, locality, closing) for guess in guesses]
+        if not is_there:
+            answers = [doubt_unlisted(guess, answer, use) for guess, answer in zip(guesses, answers)]
         outlooks.append(next((answer for answer in answers if answer.verdict != OK), answers[0]))
     return outlooks
 
@@ -90,6 +95,13 @@ def _find_like(own: Sequence[Listener], wish: Wish) -> Optional[Listener]:
     )
 
 
+def _is_same_place(like: Listener, wish: Wish, locality: Locality) -> bool:
+    """Whether the unit binds there already: then what is not listed is not in the way, see foresee_restart()."""
+    socket = like.socket
+    link = locality.links.get(socket.ifindex or 0)
+    return (socket.packed, socket.port, link.name if link else None) == (wish.packed, wish.port, wish.interface)
+
+
 def _guess_v6only(wish: Wish, like: Optional[Listener]) -> Sequence[bool]:
     if wish.family != IPV6 or any(wish.packed):
         return (False,)
@@ -112,7 +124,7 @@ def _read_rights(service: Optional[Service]) -> Rights:
 def _is_own(outlook: Outlook, unit: Wanted, holders: Mapping[int, Ownership]) -> bool:
     """Whether nothing is in the way but connections of the unit itself, and what is left of connections."""
     rows = [row for row in outlook.blockers if not row.is_timed]
-    return bool(rows) and all(_is_connection(row) and _is_of(holders.get(row.inode), unit.names) for row in rows)
+    return bool(rows) and all(_is_connection(row) and _is_of(holders.get(row.inode), unit) for row in rows)
 
 
 def _name_holders(outlook: Outlook, holders: Mapping[int, Ownership]) -> tuple[str, ...]:
@@ -131,5 +143,7 @@ def _is_connection(row: Occupant) -> bool:
     return row.state not in (LISTENING, BOUND)
 
 
-def _is_of(ownership: Optional[Ownership], names: Collection[str]) -> bool:
-    return ownership is not None and ownership.service is not None and ownership.service.unit in names
+def _is_of(ownership: Optional[Ownership], unit: Wanted) -> bool:
+    """By name, and of the same manager: a user may call a unit what one of the system is called."""
+    holder = ownership.service if ownership is not None else None
+    return any(unit.service is not None and holder == unit.service._replace(unit=name) for name in unit.names)

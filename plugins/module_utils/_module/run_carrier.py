@@ -13,8 +13,8 @@ from typing import Optional
 from .._model.listeners import Listener
 from .._model.units import Unit
 from .._readers.carrier import Carrier, read_tunnels
+from .._rules.locality import unmap
 from .._rules.view import View
-from .._wire.text import format_address
 
 
 def find_carrier(units: Sequence[Unit], listeners: Sequence[Listener], carrier: Carrier, view: View) -> Optional[str]:
@@ -24,11 +24,12 @@ def find_carrier(units: Sequence[Unit], listeners: Sequence[Listener], carrier: 
         return "this very run is one of its processes' children"
     if carrier.address is None:
         return None
-    ends = {(format_address(listener.socket.packed), listener.socket.port) for listener in listeners}
-    if any((address, carrier.port) in ends for address in (carrier.address, "0.0.0.0", "::")):
+    came_in_at = unmap(ip_address(carrier.address).packed)
+    ends = {(unmap(listener.socket.packed), listener.socket.port) for listener in listeners}
+    if any((packed, carrier.port) in ends for packed in (came_in_at, bytes(4), bytes(16))):
         return "this very run came in by one of its ports"
     links = view.locality.links
-    found = view.locality.addresses_of(ip_address(carrier.address).packed)
+    found = view.locality.addresses_of(came_in_at)
     behind = {links[address.ifindex].name for address in found if address.ifindex in links}
     if behind & read_tunnels(pids):
         return "this very run came in through its tunnel"
