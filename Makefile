@@ -16,6 +16,7 @@ RUN := $(VENV)/run-$(call hash,requirements/run.txt)
 DEV := $(VENV)/dev-$(call hash,requirements/*.txt)
 BENCH := build/bench/venv/bench-$(call hash,requirements/run.txt requirements/bench.txt)
 MOLECULE := build/molecule/venv/molecule-$(call hash,requirements/run.txt requirements/molecule.txt)
+MOLECULE_NEXT := build/molecule/venv-next/molecule-$(call hash,requirements/molecule.txt requirements/molecule-next.txt)
 NEXT := $(VENV_NEXT)/next-$(call hash,requirements/next.txt requirements/test.txt)
 
 PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
@@ -49,7 +50,7 @@ unit: $(DEV) link  ## Unit tests (under 30 s)
 .PHONY: integration
 integration: $(DEV) $(NEXT) link system-packages  ## The modules and playbooks on this machine, with both ansible-core lines
 	$(IN_VENV) pytest -n 2 tests/integration
-	$(call with_next,pytest -n 2 tests/integration)
+	$(call with_next,$(VENV_NEXT),$(NEXT),pytest -n 2 tests/integration)
 
 WORLDS ?= 2000
 SEED ?=
@@ -58,9 +59,12 @@ kernel-test: $(DEV) link system-packages  ## Random worlds, our answers against 
 	$(IN_VENV) WORLDS="$(WORLDS)" SEED="$(SEED)" pytest -s tests/kernel
 
 SCENARIOS ?=
+# With the newer ansible-core: of those asked for, one where the role acts and one where it refuses.
+NEXT_SCENARIOS = $(filter stale_address would_break,$(or $(SCENARIOS),stale_address would_break))
 .PHONY: molecule
-molecule: $(MOLECULE) link  ## The rebind role on real systemd hosts: SCENARIOS="rescue …", MOLECULE_ENGINE=podman|docker
+molecule: $(MOLECULE) $(MOLECULE_NEXT) link  ## The rebind role on real systemd hosts: SCENARIOS="rescue …", MOLECULE_ENGINE=podman|docker|nspawn
 	PATH="$(CURDIR)/build/molecule/venv/bin:$$PATH" $(TOOLS)/molecule.sh $(SCENARIOS)
+	$(if $(NEXT_SCENARIOS),$(call with_next,build/molecule/venv-next,$(MOLECULE_NEXT),$(TOOLS)/molecule.sh $(NEXT_SCENARIOS)))
 
 PARTS ?=
 .PHONY: bench
@@ -112,7 +116,7 @@ schemas: $(DEV)  ## galaxy.yml, runtime.yml, role arguments and the workflow by 
 sanity: $(DEV) $(NEXT)  ## ansible-test sanity, of both ansible-core lines
 	@$(TOOLS)/system_packages.sh git:git shellcheck:shellcheck
 	$(TOOLS)/sanity.sh $(VENV)
-	$(call with_next,$(TOOLS)/sanity.sh $(VENV_NEXT))
+	$(call with_next,$(VENV_NEXT),$(NEXT),$(TOOLS)/sanity.sh $(VENV_NEXT))
 
 # --- Set-up ---
 
@@ -157,9 +161,19 @@ $(NEXT):
 	  $(TOOLS)/make_venv.sh $(VENV_NEXT) 3.13 3.12 && \
 	  $(VENV_NEXT)/$(PIP_INSTALL) -r requirements/next.txt && touch $@; \
 	fi
-with_next = @if [ -e $(NEXT) ]; then \
-	  echo "With ansible-core 2.21: $(1)"; PATH="$(CURDIR)/$(VENV_NEXT)/bin:$$PATH" $(1); \
-	else echo "skipped: $(1) with ansible-core 2.21, as this machine has no Python 3.13 or 3.12"; fi
+# Arguments: a virtual environment, its stamp, a command.
+with_next = @if [ -e $(2) ]; then \
+	  echo "With ansible-core 2.21: $(3)"; PATH="$(CURDIR)/$(1)/bin:$$PATH" $(3); \
+	else echo "skipped: $(3) with ansible-core 2.21, as this machine has no Python 3.13 or 3.12"; fi
+
+# The package `ansible` is large, and only its connections are wanted.
+$(MOLECULE_NEXT): $(MOLECULE)
+	@if $(TOOLS)/find_python.sh 3.13 3.12 >/dev/null; then \
+	  $(TOOLS)/make_venv.sh build/molecule/venv-next 3.13 3.12 && \
+	  build/molecule/venv-next/$(PIP_INSTALL) -r requirements/molecule-next.txt && \
+	  ln -sfn "$$(echo "$(CURDIR)"/build/molecule/venv/lib/python3.*/site-packages/ansible_collections)" \
+	    "$$(echo build/molecule/venv-next/lib/python3.*/site-packages)/ansible_collections" && touch $@; \
+	fi
 
 .PHONY: clean
 clean:  ## Remove everything that make and the tools made

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs a command in a test host: enter_machine.sh LINK COMMAND…, LINK leading to /proc/PID/root of its systemd. Takes the place of
+# Runs a command in a test host: enter_machine.sh ROOT COMMAND…, ROOT being /proc/PID/root of its systemd, or a link to that. Takes the place of
 # chroot in the connection community.general.chroot, and is many times cheaper than an engine's own `exec`. Needs root.
 set -euo pipefail
-root=$(readlink "$1")
+root=$1
+[ "${root#/proc/}" != "$root" ] || root=$(readlink "$root")
 shift
 pid=${root#/proc/}
 pid=${pid%/root}

@@ -1,33 +1,70 @@
 #!/usr/bin/env bash
 # Runs the Molecule scenarios named, or all of them: makes the hosts, runs, removes the hosts, and fails when something is left.
-# MOLECULE_ENGINE=podman|docker: what the hosts are made with. MOLECULE_WORKERS: how many scenarios run at a time.
+# MOLECULE_ENGINE=podman|docker|nspawn: what the hosts are made with. MOLECULE_WORKERS: how many scenarios run at a time.
 #
 # Where it cannot run it says what is missing, and that it skips; as root on Debian and its kin it installs that instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 export MOLECULE_ENGINE=${MOLECULE_ENGINE:-podman}
-case $MOLECULE_ENGINE in
-    podman) packages=(podman:podman conmon:conmon ssh:openssh-client) ;;
-    docker) packages=(docker:docker.io ssh:openssh-client) ;;
-    *) echo "MOLECULE_ENGINE is $MOLECULE_ENGINE; it can be podman or docker" >&2; exit 2 ;;
-esac
-
+root=false
+[ "$(id -u)" -ne 0 ] || root=true
 # An ordinary machine is one that boots systemd on cgroup2; what any other one needs is in private_machine.sh.
-ordinary=true
-[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] && [ -d /run/systemd/system ] || ordinary=false
-$ordinary || packages+=(runc:runc mmdebstrap:mmdebstrap unshare:util-linux)
-if ! $ordinary && [ "$(id -u)" -ne 0 ]; then
-    echo "skipped: all Molecule scenarios, as this machine is not booted with systemd on cgroup2 and so needs root" >&2
+ordinary=false
+[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -d /run/systemd/system ] || ordinary=true
+
+skip() {
+    echo "skipped: all Molecule scenarios, as $1" >&2
     exit 0
-fi
-if ! tests/tools/system_packages.sh "${packages[@]}"; then
-    echo "skipped: all Molecule scenarios, as the packages above are missing" >&2
-    exit 0
-fi
-if ! $ordinary && [ -z "${MOLECULE_PRIVATE_MACHINE:-}" ]; then
+}
+
+docker_says() {  # a field of what the daemon tells of itself; nothing when none answers
+    docker info --format "{{.$1}}" 2>/dev/null || true
+}
+
+packages=(ssh:openssh-client)
+private=true
+! $ordinary || private=false
+case $MOLECULE_ENGINE in
+    podman)
+        packages+=(podman:podman conmon:conmon)
+        ! $private || packages+=(runc:runc mmdebstrap:mmdebstrap unshare:util-linux)
+        ;;
+    docker)
+        # A daemon that answers is used, whatever the machine.
+        [ -z "$(docker_says ID)" ] || private=false
+        packages+=(docker:docker.io)
+        ! $private || packages+=(dockerd:docker.io mmdebstrap:mmdebstrap unshare:util-linux)
+        ;;
+    nspawn)
+        $root || skip "systemd-nspawn needs root"
+        packages+=(systemd-nspawn:systemd-container mmdebstrap:mmdebstrap nsenter:util-linux)
+        ! $private || packages+=(unshare:util-linux)
+        ;;
+    *) echo "MOLECULE_ENGINE is $MOLECULE_ENGINE; it can be podman, docker or nspawn" >&2; exit 2 ;;
+esac
+! $private || $root || skip "this machine is not booted with systemd on cgroup2 and so needs root"
+tests/tools/system_packages.sh "${packages[@]}" || skip "the packages above are missing"
+if $private && [ -z "${MOLECULE_PRIVATE_MACHINE:-}" ]; then
     export MOLECULE_PRIVATE_MACHINE=true
     exec tests/tools/private_machine.sh "$0" "$@"
+fi
+
+enter=$root
+case $MOLECULE_ENGINE in
+    podman)
+        problem=$(podman info 2>&1 >/dev/null) || skip "podman does not work here: $problem"
+        ;;
+    docker)
+        [ "$(docker_says CgroupVersion)" = 2 ] || skip "no docker daemon on cgroup2 answers: $(docker info 2>&1 >/dev/null)"
+        [ "$(docker_says Name)" = "$(uname -n)" ] || enter=false  # its processes are those of another machine
+        ;;
+esac
+
+if [ -z "${MOLECULE_PRIVATE_MACHINE:-}" ]; then
+    mkdir -p build/molecule
+    exec 9>build/molecule/lock
+    flock 9  # one at a time, as the hosts have fixed names; a private machine has its own lock
 fi
 
 scenarios=("$@")
@@ -41,18 +78,30 @@ done
 MACHINES=$(IFS=:; echo "${scenarios[*]}")
 export MACHINES  # only theirs are made
 
+list_machines() {
+    case $MOLECULE_ENGINE in
+        nspawn) tests/tools/nspawn.sh list ;;
+        *) "$MOLECULE_ENGINE" ps --all --filter name=infracheck- --format '{{.Names}}' 9>&- ;;
+    esac
+}
+
+remove_machine() {
+    case $MOLECULE_ENGINE in
+        nspawn) tests/tools/nspawn.sh remove "$1" ;;
+        *) "$MOLECULE_ENGINE" rm --force "$1" >/dev/null 9>&- ;;
+    esac
+}
+
 MOLECULE_EPHEMERAL_DIRECTORY=$(mktemp -d)
-[ "$(id -u)" -ne 0 ] || export MOLECULE_ENTER=true
+export MOLECULE_ENTER=${MOLECULE_ENTER:-$enter}
 export MOLECULE_EPHEMERAL_DIRECTORY ANSIBLE_LOCAL_TEMP=$MOLECULE_EPHEMERAL_DIRECTORY/ansible
 status=0
 molecule test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" --continue-on-failure --no-command-borders || status=$?
-# Also when a step was cut off before the hosts were removed.
-[ "$status" -eq 0 ] || molecule --quiet destroy --scenario-name default >/dev/null 2>&1 || true
 rm -rf "$MOLECULE_EPHEMERAL_DIRECTORY"
 
-left=$("$MOLECULE_ENGINE" ps --all --filter name=infracheck- --format '{{.Names}}')
-if [ -n "$left" ]; then
-    echo "Left behind: $left" >&2
+for machine in $(list_machines); do
+    echo "Left behind, and removed now: $machine" >&2
+    remove_machine "$machine" || true
     status=1
-fi
+done
 exit "$status"

@@ -1,40 +1,33 @@
 #!/usr/bin/env bash
 # Runs a command on a machine that container engines do not like: one without systemd as PID 1, with hybrid cgroups, without
 # an image registry (typically a CI machine that is itself a sandbox). Needs root. Everything that is special to such a machine is here, and
-# the Molecule scenarios know nothing of it.
+# the Molecule scenarios know nothing of it. MOLECULE_ENGINE says for which engine: podman (the default), docker or nspawn.
 #
 # The command gets namespaces of its own: for processes, so that all of them end with it, however it ends; for mounts, with a
-# pure cgroup2 at /sys/fs/cgroup and podman's working files on a tmpfs; for cgroups, below one folder that is removed at the end.
-# The image store is kept in build/molecule, so that the next run finds its images.
+# pure cgroup2 at /sys/fs/cgroup and the engine's working files on a tmpfs; for cgroups, below one folder that is removed at the end.
+# The images are kept in build/molecule, in a store for each engine, so that the next run finds them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 state=$PWD/build/molecule
+engine=${MOLECULE_ENGINE:-podman}
+case $engine in
+    podman) store=$state/store lock=$state/lock ;;
+    *) store=$state/$engine lock=$state/$engine.lock ;;
+esac
 
-make_base() {  # the image of a minimal Debian, from the machine's own package sources
+make_base() {  # the image of a minimal Debian, from the machine's own package sources, for engines that would ask a registry
     local name
-    local -a sources
-    shopt -s nullglob
-    sources=(/etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
-    [ ! -e /etc/apt/sources.list ] || sources+=(/etc/apt/sources.list)
-    name=localhost/infracheck-base:$(cat "${sources[@]}" | sha256sum | cut -c1-12)
-    if ! podman image exists "$name"; then
+    name=localhost/infracheck-base:$(tests/tools/base_debian.sh --version)
+    if ! "$engine" image inspect "$name" >/dev/null 2>&1; then
         echo "Making the base image from the package sources of this machine"
-        # shellcheck disable=SC1091
-        mmdebstrap --quiet --variant=minbase --mode=root --include=systemd,systemd-sysv,dbus,python3,iproute2 \
-            "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$state/base.tar" "${sources[@]}"
-        podman import --quiet "$state/base.tar" "$name" >/dev/null
-        rm -f "$state/base.tar"
+        tests/tools/base_debian.sh "$store/base.tar"
+        "$engine" import "$store/base.tar" "$name" >/dev/null
+        rm -f "$store/base.tar"
     fi
     export MOLECULE_BASE_IMAGE=$name
 }
 
-inside() {
-    local work=$1
-    shift
-    mkdir -p /sys/fs/cgroup/runner  # cgroup2 wants its processes in the leaves
-    echo $$ >/sys/fs/cgroup/runner/cgroup.procs
-
-    mount -t tmpfs -o mode=0755 tmpfs "$work"
+configure_podman() {
     mkdir -p "$work/run" "$work/libpod"
     cat >"$work/containers.conf" <<CONF
 [containers]
@@ -48,16 +41,64 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "$work/libpod"
+# A database that is kept would overrule graphroot, and of a checkout that was copied it would lead into the original.
+static_dir = "$work/static"
 CONF
     cat >"$work/storage.conf" <<CONF
 [storage]
 driver = "overlay"
-graphroot = "$state/store"
+graphroot = "$store"
 runroot = "$work/run"
 CONF
-    export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf TMPDIR=$work
-    podman rm --all --force >/dev/null 2>&1 || true  # what a run that was cut off left in the store
+    export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
+    # What a run that was cut off left in the store.
+    podman ps --all --external --quiet | xargs --no-run-if-empty podman rm --force >/dev/null
     make_base
+}
+
+start_docker() {  # a daemon of its own, that touches no network: no bridge, no packet filter, no forwarding
+    export DOCKER_HOST=unix://$work/docker.sock
+    unset DOCKER_CONTEXT
+    dockerd --host "$DOCKER_HOST" --data-root "$store" --exec-root "$work/exec" --pidfile "$work/docker.pid" \
+        --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+        --exec-opt native.cgroupdriver=cgroupfs --oom-score-adjust 0 >"$work/docker.log" 2>&1 &
+    service=$!
+    local left=300
+    until docker version >/dev/null 2>&1; do
+        if ! kill -0 "$service" 2>/dev/null || [ "$left" -eq 0 ]; then
+            echo "The docker daemon does not start:" >&2
+            tail -n 20 "$work/docker.log" >&2
+            exit 1
+        fi
+        sleep 0.1
+        left=$((left - 1))
+    done
+    docker container prune --force >/dev/null  # what a run that was cut off left in the store
+    make_base
+}
+
+# shellcheck disable=SC2317  # it is called, by the trap
+stop_service() {
+    [ -n "$service" ] || return 0
+    kill "$service" 2>/dev/null || true
+    wait "$service" || true
+}
+
+inside() {
+    work=$1
+    service=
+    shift
+    mkdir -p /sys/fs/cgroup/runner  # cgroup2 wants its processes in the leaves
+    echo $$ >/sys/fs/cgroup/runner/cgroup.procs
+
+    mount -t tmpfs -o mode=0755 tmpfs "$work"
+    export TMPDIR=$work
+    trap stop_service EXIT
+    case $engine in
+        podman) configure_podman ;;
+        docker) start_docker ;;
+        nspawn) mount -t tmpfs -o mode=0755 tmpfs /run/systemd ;;  # it keeps its locks there
+    esac
     "$@"
 }
 
@@ -78,9 +119,9 @@ if [ "${1:-}" = --in-cgroup ]; then
 fi
 
 [ "$(id -u)" -eq 0 ] || { echo "A private machine needs root" >&2; exit 1; }
-mkdir -p "$state/store"
-exec 9>"$state/lock"
-flock 9  # one at a time, as they share the image store
+mkdir -p "$store"
+exec 9>"$lock"
+flock 9  # one at a time for each store
 
 hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 work=$(mktemp -d)
@@ -90,8 +131,9 @@ if [ -z "$hierarchy" ]; then
     mount -t cgroup2 cgroup2 "$mounted"
     hierarchy=$mounted
 fi
-find "$hierarchy" -depth -type d -path '*/infracheck-molecule-*' -exec rmdir {} + 2>/dev/null || true  # of a run that was killed
-group=$hierarchy/infracheck-molecule-$$
+family=infracheck-$engine-$(cksum <<<"$store" | cut -d ' ' -f 1)  # those of this store alone: others may be in use
+find "$hierarchy" -depth -type d -path "*/$family-*" -exec rmdir {} + 2>/dev/null || true  # of a run that was killed
+group=$hierarchy/$family-$$
 mkdir "$group"
 
 child=
