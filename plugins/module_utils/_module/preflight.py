@@ -17,17 +17,10 @@ from .._model.owners import Ownership
 from .._model.restarts import BLOCKED, UNKNOWN, BindWish, Outlook, Rights
 from .._readers.backends import Backend, select_backend
 from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
+from .._rules.bind_outlook import doubt_unlisted, find_interface, foresee_bind, foresee_claim
 from .._rules.locality import Locality
 from .._rules.policy import Selection
-from .._rules.preflight import (
-    PortUse,
-    doubt_unlisted,
-    find_interface,
-    foresee_bind,
-    foresee_claim,
-    make_claim,
-    may_be_anywhere,
-)
+from .._rules.restart_outlook import PortUse, make_claim, may_be_anywhere
 from .._wire.text import format_address
 from .arguments import InvalidOption
 from .collect import collect

@@ -17,8 +17,9 @@ from .._model.plans import Prospect, Wish
 from .._model.restarts import OK, BindWish, Outlook, Rights
 from .._readers.backends import Backend
 from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
+from .._rules.bind_outlook import doubt_unlisted, foresee_bind
 from .._rules.locality import Locality
-from .._rules.preflight import PortUse, doubt_unlisted, foresee_bind, may_be_anywhere
+from .._rules.restart_outlook import PortUse, may_be_anywhere
 from .preflight import read_locality
 from .restarts import read_holders, read_port_use
 

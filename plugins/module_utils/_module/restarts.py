@@ -15,10 +15,10 @@ from .._model.owners import UNKNOWN as OWNER_UNKNOWN
 from .._model.owners import Ownership
 from .._model.restarts import Outlook, Restarts
 from .._readers.backends import Backend
-from .._readers.bind_rights import read_shared_domains
 from .._readers.connections import read_occupants
+from .._readers.sysctls import read_shared_domains
 from .._rules.locality import Locality
-from .._rules.preflight import PortUse, foresee_restart, needs_connections, stands_free
+from .._rules.restart_outlook import PortUse, foresee_restart, needs_connections, stands_free
 from .._rules.reuse import Held, infer_flags
 from .collect import Collected, read_options
 

@@ -39,14 +39,6 @@ def read_lowest_free_port(proc: str = "/proc") -> Optional[int]:
     return None
 
 
-def read_shared_domains(proc: str = "/proc") -> Optional[bool]:
-    """net.ipv4.tcp_l3mdev_accept: listeners outside of VRFs take connections from inside, and share their ports. None =
-    unknown; every kernel with VRFs has it."""
-    with suppress(OSError, ValueError), open(f"{proc}/sys/net/ipv4/tcp_l3mdev_accept", "rb") as file:
-        return int(file.read()) != 0
-    return None
-
-
 def read_user_rights(name: Optional[str]) -> Rights:
     """The rights of a program that runs as that user; None: as this process. Raises UnknownUser."""
     lowest = read_lowest_free_port()

@@ -18,12 +18,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers impor
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import (
     UnknownUser,
     read_lowest_free_port,
-    read_shared_domains,
     read_unit_rights,
     read_user_rights,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.socket_units import read_unit_options
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.sysctls import read_shared_domains
 from builders import make_socket
 
 UNREAD = Options(reason="no right")

@@ -33,6 +33,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.restart
     Restarts,
     Rights,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.bind_outlook import foresee_bind
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.blockers import (
     describe_blockers,
     group_blockers,
@@ -40,13 +41,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.blocker
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.no_reuseaddr import find_missing_reuseaddr
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.preflight import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_blocked import find_blocked_restarts
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_outlook import (
     PortUse,
-    foresee_bind,
     foresee_restart,
     needs_connections,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_blocked import find_blocked_restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import infer_flags
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.shared_binding import find_shared_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole answer to a bind: the address, the right to use the port, and the port itself, in the kernel's order."""
+"""What a restart of a listener that is there would come to: the address, and the port, in the kernel's order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.connections import BOUND, LISTENING
-from .._model.listeners import IPV4, IPV6, STALE_INTERFACE, TCP, VALID, WILDCARD, Binding, Listener, Socket
-from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
-from .locality import V4_MAPPED, Locality
+from .._model.listeners import IPV6, STALE_INTERFACE, TCP, VALID, WILDCARD, Binding, Listener, Socket
+from .._model.restarts import OK, UNAVAILABLE, UNKNOWN, Claim, Outlook
+from .locality import Locality
 from .reuse import Held, foresee, may_conflict
 
 _UNPINNED_NAME = (
@@ -21,7 +21,6 @@ _UNPINNED_NAME = (
 )
 _UNSEEN_PIN = "whether the socket is pinned to an interface, which may be gone, cannot be seen"
 _UNREAD_DOMAINS = "whether VRFs keep TCP ports apart (net.ipv4.tcp_l3mdev_accept) could not be read, and that decides"
-_STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
 
 
 class PortUse(NamedTuple):
@@ -49,17 +48,17 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     """
     socket, options = listener.socket, listener.options
     if not socket.inode:
-        return _unknown("no process holds this socket that could restart")
+        return make_unknown("no process holds this socket that could restart")
     anywhere = may_be_anywhere(socket)
-    obstacle = _judge_address(listener.binding, anywhere)
+    obstacle = judge_address(listener.binding, anywhere)
     if obstacle is not None:
         return obstacle
     if not needs_connections(listener) and stands_free(listener, use, locality):
         return Outlook(OK, None, (), None, None)
     claim = make_claim(listener)
     if claim is None:
-        return _unknown("the source of this socket does not tell whether it is pinned and whether it is IPv6-only")
-    return _foresee_port(claim, use, locality, {socket.inode}, options.reason)
+        return make_unknown("the source of this socket does not tell whether it is pinned and whether it is IPv6-only")
+    return foresee_port(claim, use, locality, {socket.inode}, options.reason)
 
 
 def needs_connections(listener: Listener) -> bool:
@@ -85,59 +84,6 @@ def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
     return not may_conflict(claim, _keep_domain(claim, rows, use, locality))
 
 
-def foresee_bind(
-    wish: BindWish, rights: Rights, use: PortUse, locality: Locality, closing: Collection[int] = ()
-) -> Outlook:
-    """Would bind(), and for TCP listen(), succeed now, with the sockets `closing` closed? Errors as the kernel orders
-    them."""
-    ifindex = find_interface(wish, locality)
-    if ifindex is None:
-        return Outlook(UNAVAILABLE, "ENODEV", (), None, f"there is no interface {wish.interface}")
-    misfit = _find_misfit(wish, ifindex)
-    if misfit is not None:
-        # __inet6_bind() asks for the right to use the port after the one and before the others.
-        denied = None if misfit == _STREAM_TO_MANY else judge_rights(wish.port, rights)
-        return denied or Outlook(UNAVAILABLE, "EINVAL", (), None, misfit)
-    probe = Socket(
-        wish.protocol, wish.family, wish.packed, wish.port, ifindex, None, None, None, None, 0, None,
-        wish.freebind, False,
-    )  # fmt: skip
-    binding = locality.judge(probe)
-    claim = Claim(
-        wish.protocol, wish.family, wish.packed, wish.port, ifindex, wish.v6only, wish.reuseaddr, wish.reuseport,
-        rights.uid,
-    )  # fmt: skip
-    return foresee_claim(claim, binding, wish.freebind, rights, use, locality, closing)
-
-
-def doubt_unlisted(wish: BindWish, outlook: Outlook, use: PortUse) -> Outlook:
-    """Of a bind that is to come beside what is there: `ok` only where a socket that is merely bound would be listed.
-
-    Not for the binds of a listener that is there: see foresee_restart.
-    """
-    if use.unlisted is None or wish.protocol != TCP or outlook.verdict != OK:
-        return outlook
-    return _unknown(
-        f"nothing that is listed is in the way, but a socket may be bound there and not listen: {use.unlisted}"
-    )
-
-
-def foresee_claim(
-    claim: Claim,
-    binding: Binding,
-    anywhere: Optional[bool],
-    rights: Rights,
-    use: PortUse,
-    locality: Locality,
-    closing: Collection[int] = (),
-) -> Outlook:
-    """The address, the right and the port. `anywhere`: the socket has IP_FREEBIND or IP_TRANSPARENT."""
-    obstacles = [_judge_address(binding, anywhere), judge_rights(claim.port, rights)]
-    # __inet_bind() asks for the address first, __inet6_bind() for the right.
-    obstacle = next((found for found in (obstacles if claim.family == IPV4 else reversed(obstacles)) if found), None)
-    return obstacle or _foresee_port(claim, use, locality, closing, None)
-
-
 def make_claim(listener: Listener) -> Optional[Claim]:
     """What the same program would ask for; None where the source of the socket does not tell enough."""
     socket, options = listener.socket, listener.options
@@ -149,54 +95,16 @@ def make_claim(listener: Listener) -> Optional[Claim]:
     )  # fmt: skip
 
 
-def judge_rights(port: int, rights: Rights) -> Optional[Outlook]:
-    """Whether a privileged port is in the way (inet_port_requires_bind_service)."""
-    if rights.may_bind:
-        return None
-    lowest = rights.lowest_free_port
-    if lowest is None:
-        return _unknown("net.ipv4.ip_unprivileged_port_start could not be read")
-    if port >= lowest:
-        return None
-    limit = f"ports below {lowest} are privileged (net.ipv4.ip_unprivileged_port_start)"
-    if rights.may_bind is None:
-        return _unknown(f"{limit}, and whether {rights.user} has CAP_NET_BIND_SERVICE could not be read")
-    return Outlook(DENIED, "EACCES", (), None, f"{limit}, and {rights.user} lacks CAP_NET_BIND_SERVICE")
-
-
-def find_interface(wish: BindWish, locality: Locality) -> Optional[int]:
-    """The index of the interface that is named; 0 for none, None where it does not exist."""
-    if wish.interface is None:
-        return 0
-    return next((link.ifindex for link in locality.links.values() if link.name == wish.interface), None)
-
-
-def _find_misfit(wish: BindWish, ifindex: int) -> Optional[str]:
-    """What __inet6_bind() answers with EINVAL."""
-    packed = wish.packed
-    if wish.family == IPV4:
-        return None
-    if packed[:12] == V4_MAPPED:
-        return "an IPv6-only socket cannot be bound to a v4-mapped address" if wish.v6only else None
-    if packed[0] == 0xFF and wish.protocol == TCP:
-        return _STREAM_TO_MANY
-    scoped = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
-    # Multicast needs a scope as well where it is limited to the interface or the link (__ipv6_addr_needs_scope_id).
-    if (scoped or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))) and not ifindex:
-        return "a link-local address needs an interface"
-    return None
-
-
-def _judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlook]:
+def judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlook]:
     if binding.state == STALE_INTERFACE:
-        return _unknown(_UNPINNED_NAME)
+        return make_unknown(_UNPINNED_NAME)
     if binding.rebindable or anywhere:
         return None
     if binding.rebindable is None:
         # Of an address that is in order, only the pin can leave it open; the reason speaks of the address then.
-        return _unknown(_UNSEEN_PIN if binding.state in (VALID, WILDCARD) else binding.reason)
+        return make_unknown(_UNSEEN_PIN if binding.state in (VALID, WILDCARD) else binding.reason)
     if anywhere is None:
-        return _unknown(f"{binding.reason}, but it cannot be seen whether the socket has IP_FREEBIND")
+        return make_unknown(f"{binding.reason}, but it cannot be seen whether the socket has IP_FREEBIND")
     return Outlook(UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)
 
 
@@ -207,17 +115,17 @@ def may_be_anywhere(socket: Socket) -> Optional[bool]:
     return None if socket.freebind is None or socket.transparent is None else False
 
 
-def _foresee_port(
+def foresee_port(
     claim: Claim, use: PortUse, locality: Locality, closing: Collection[int], unread_options: Optional[str]
 ) -> Outlook:
     if claim.protocol in use.unread:
-        return _unknown(use.unread[claim.protocol])
+        return make_unknown(use.unread[claim.protocol])
     if use.is_shared is None and claim.protocol == TCP:
         answers = [
-            _foresee_port(claim, use._replace(is_shared=guess), locality, closing, unread_options)
+            foresee_port(claim, use._replace(is_shared=guess), locality, closing, unread_options)
             for guess in (False, True)
         ]
-        return answers[0] if answers[0].verdict == answers[1].verdict else _unknown(_UNREAD_DOMAINS)
+        return answers[0] if answers[0].verdict == answers[1].verdict else make_unknown(_UNREAD_DOMAINS)
     rows = use.held.get((claim.protocol, claim.port), ())
     outlook = foresee(claim, _keep_domain(claim, rows, use, locality), closing)
     if outlook.verdict == UNKNOWN and unread_options:
@@ -237,5 +145,5 @@ def _find_domain(ifindex: int, locality: Locality) -> int:
     return locality.target(bytes(4), ifindex).vrf if ifindex else 0
 
 
-def _unknown(reason: str) -> Outlook:
+def make_unknown(reason: str) -> Outlook:
     return Outlook(UNKNOWN, None, (), None, reason)

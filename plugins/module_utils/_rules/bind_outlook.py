@@ -1,0 +1,108 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole answer to a bind that is wished for: interface, address, the right to use the port, and the port itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Optional
+
+from .._model.listeners import IPV4, TCP, Binding, Socket
+from .._model.restarts import DENIED, OK, UNAVAILABLE, BindWish, Claim, Outlook, Rights
+from .locality import V4_MAPPED, Locality
+from .restart_outlook import PortUse, foresee_port, judge_address, make_unknown
+
+_STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
+
+
+def foresee_bind(
+    wish: BindWish, rights: Rights, use: PortUse, locality: Locality, closing: Collection[int] = ()
+) -> Outlook:
+    """Would bind(), and for TCP listen(), succeed now, with the sockets `closing` closed? Errors as the kernel orders
+    them."""
+    ifindex = find_interface(wish, locality)
+    if ifindex is None:
+        return Outlook(UNAVAILABLE, "ENODEV", (), None, f"there is no interface {wish.interface}")
+    misfit = _find_misfit(wish, ifindex)
+    if misfit is not None:
+        # __inet6_bind() asks for the right to use the port after the one and before the others.
+        denied = None if misfit == _STREAM_TO_MANY else judge_rights(wish.port, rights)
+        return denied or Outlook(UNAVAILABLE, "EINVAL", (), None, misfit)
+    probe = Socket(
+        wish.protocol, wish.family, wish.packed, wish.port, ifindex, None, None, None, None, 0, None,
+        wish.freebind, False,
+    )  # fmt: skip
+    binding = locality.judge(probe)
+    claim = Claim(
+        wish.protocol, wish.family, wish.packed, wish.port, ifindex, wish.v6only, wish.reuseaddr, wish.reuseport,
+        rights.uid,
+    )  # fmt: skip
+    return foresee_claim(claim, binding, wish.freebind, rights, use, locality, closing)
+
+
+def doubt_unlisted(wish: BindWish, outlook: Outlook, use: PortUse) -> Outlook:
+    """Of a bind that is to come beside what is there: `ok` only where a socket that is merely bound would be listed.
+
+    Not for the binds of a listener that is there: see foresee_restart.
+    """
+    if use.unlisted is None or wish.protocol != TCP or outlook.verdict != OK:
+        return outlook
+    return make_unknown(
+        f"nothing that is listed is in the way, but a socket may be bound there and not listen: {use.unlisted}"
+    )
+
+
+def foresee_claim(
+    claim: Claim,
+    binding: Binding,
+    anywhere: Optional[bool],
+    rights: Rights,
+    use: PortUse,
+    locality: Locality,
+    closing: Collection[int] = (),
+) -> Outlook:
+    """The address, the right and the port. `anywhere`: the socket has IP_FREEBIND or IP_TRANSPARENT."""
+    obstacles = [judge_address(binding, anywhere), judge_rights(claim.port, rights)]
+    # __inet_bind() asks for the address first, __inet6_bind() for the right.
+    obstacle = next((found for found in (obstacles if claim.family == IPV4 else reversed(obstacles)) if found), None)
+    return obstacle or foresee_port(claim, use, locality, closing, None)
+
+
+def judge_rights(port: int, rights: Rights) -> Optional[Outlook]:
+    """Whether a privileged port is in the way (inet_port_requires_bind_service)."""
+    if rights.may_bind:
+        return None
+    lowest = rights.lowest_free_port
+    if lowest is None:
+        return make_unknown("net.ipv4.ip_unprivileged_port_start could not be read")
+    if port >= lowest:
+        return None
+    limit = f"ports below {lowest} are privileged (net.ipv4.ip_unprivileged_port_start)"
+    if rights.may_bind is None:
+        return make_unknown(f"{limit}, and whether {rights.user} has CAP_NET_BIND_SERVICE could not be read")
+    return Outlook(DENIED, "EACCES", (), None, f"{limit}, and {rights.user} lacks CAP_NET_BIND_SERVICE")
+
+
+def find_interface(wish: BindWish, locality: Locality) -> Optional[int]:
+    """The index of the interface that is named; 0 for none, None where it does not exist."""
+    if wish.interface is None:
+        return 0
+    return next((link.ifindex for link in locality.links.values() if link.name == wish.interface), None)
+
+
+def _find_misfit(wish: BindWish, ifindex: int) -> Optional[str]:
+    """What __inet6_bind() answers with EINVAL."""
+    packed = wish.packed
+    if wish.family == IPV4:
+        return None
+    if packed[:12] == V4_MAPPED:
+        return "an IPv6-only socket cannot be bound to a v4-mapped address" if wish.v6only else None
+    if packed[0] == 0xFF and wish.protocol == TCP:
+        return _STREAM_TO_MANY
+    scoped = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+    # Multicast needs a scope as well where it is limited to the interface or the link (__ipv6_addr_needs_scope_id).
+    if (scoped or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))) and not ifindex:
+        return "a link-local address needs an interface"
+    return None
