@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from .conftest import CHECKOUT
 
@@ -29,9 +29,10 @@ NOBODY = 65534
 # /root cannot be reached by others. Standard input goes through to the module.
 _SCRIPT = """
 set -eu
-stage=$1 prefix=$2 site=$3 checkout=$4 user=$5 access=$6
-shift 6
+stage=$1 prefix=$2 site=$3 checkout=$4 user=$5 access=$6 programs=$7
+shift 7
 mount --bind "$prefix" "$stage/python"
+[ "$programs" = - ] || mount --bind "$programs" /usr/local/sbin
 mount --bind "$site" "$stage/site"
 mount --bind "$checkout" "$stage/checkout"
 if [ "$access" = readonly ]; then
@@ -93,8 +94,12 @@ class Stage:
         user: int = 0,
         readonly: bool = False,
         psutil: bool = False,
+        programs: Optional[Path] = None,
     ) -> Printed:
-        """`options` may hold Ansible's own too (_ansible_check_mode). The run may fail; what it prints must be JSON."""
+        """`options` may hold Ansible's own too (_ansible_check_mode). The run may fail; what it prints must be JSON.
+
+        programs: a folder of programs that are found before those of the machine.
+        """
         folder = self.folder
         executable = Path(python)
         command = ["nsenter", f"--net=/run/netns/{netns}", "unshare", "--mount", "--propagation", "private"]
@@ -107,7 +112,7 @@ class Stage:
             str(executable.parents[1]),
             sysconfig.get_path("platlib"),
         ]
-        command += [str(CHECKOUT), str(user), "readonly" if readonly else "any"]
+        command += [str(CHECKOUT), str(user), "readonly" if readonly else "any", str(programs or "-")]
         command += [str(folder / "python/bin" / executable.name), "-B", "-m"]
         command += [f"ansible_collections.infracheck.bindings.plugins.modules.{module}"]
         path = f"{folder / 'lib'}:{folder / 'more'}" if psutil else str(folder / "lib")

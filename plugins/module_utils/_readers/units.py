@@ -89,6 +89,8 @@ def read_environment(unit: Unit) -> dict[str, str]:
 
 
 def _read_environment_file(file: EnvironmentFile) -> dict[str, str]:
+    if not os.path.isfile(file.path):  # a pipe would be waited for
+        return {}
     try:
         with open(file.path, encoding="utf-8", errors="surrogateescape") as stream:
             lines = [line.strip() for line in stream]

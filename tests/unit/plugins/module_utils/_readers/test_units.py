@@ -119,9 +119,14 @@ def test_the_manager_of_another_user_is_reached_as_that_user() -> None:
 def test_the_environment_of_a_unit(tmp_path: Path) -> None:
     file = tmp_path / "default"
     file.write_text("# a comment\n; another\n\nA=1\nB='two words'\nC=\"three\"\nnonsense\n D = 4 \n")
+    os.mkfifo(tmp_path / "pipe")
     unit = make_unit(
         environment=("A=0", "E=x=y"),
-        environment_files=(EnvironmentFile(str(file), False), EnvironmentFile(str(tmp_path / "missing"), True)),
+        environment_files=(
+            EnvironmentFile(str(file), False),
+            EnvironmentFile(str(tmp_path / "missing"), True),
+            EnvironmentFile(str(tmp_path / "pipe"), False),
+        ),
     )
     assert read_environment(unit) == {"A": "1", "B": "two words", "C": "three", "D": "4", "E": "x=y"}
 
