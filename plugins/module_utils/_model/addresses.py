@@ -133,3 +133,29 @@ NO_NETWORK = Network(
     nonlocal_bind_ipv6=None,
     lookups={},
 )
+
+
+# -- what the bits of an address say (4 or 16 bytes in network order)
+
+V4_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def unmap(packed: bytes) -> bytes:
+    """The IPv4 address of a v4-mapped one; any other as it is."""
+    return packed[12:] if len(packed) == 16 and packed[:12] == V4_MAPPED else packed
+
+
+def is_link_local(packed: bytes) -> bool:
+    """fe80::/10."""
+    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+
+
+def is_multicast(packed: bytes) -> bool:
+    """224.0.0.0/4, ff00::/8."""
+    return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
+
+
+def needs_scope(packed: bytes) -> bool:
+    """Means something on one link only: link-local, or multicast limited to the link or the interface
+    (__ipv6_addr_needs_scope_id)."""
+    return is_link_local(packed) or (len(packed) == 16 and packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
 
-from .._model.addresses import Prefix
+from .._model.addresses import Prefix, unmap
 from .._readers.backends import NAMES
-from .._rules.locality import unmap
 from .._rules.policy import Selection
 
 _PORT_FORM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")

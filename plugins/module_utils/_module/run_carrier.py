@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Optional
 
+from .._model.addresses import unmap
 from .._model.listeners import Listener
 from .._model.units import Unit
 from .._readers.carrier import Carrier, read_tunnels
-from .._rules.locality import unmap
 from .._rules.view import View
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
-from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, NO_NETWORK, Address, Link
+from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, NO_NETWORK, Address, Link, needs_scope
 from .._model.gaps import Gap
 from .._wire.text import printable
 from .backends import Networks
@@ -154,9 +154,6 @@ def read_address(text: str, platform: str) -> Optional[ScopedAddress]:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in bare else socket.AF_INET, bare)
     except (OSError, ValueError):
         return None
-    is_scoped = len(packed) == 16 and (
-        (packed[0] == 0xFE and packed[1] & 0xC0 == 0x80) or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))
-    )
-    if is_scoped and platform.startswith(_EMBEDS_SCOPES):
+    if needs_scope(packed) and platform.startswith(_EMBEDS_SCOPES):
         return ScopedAddress(packed[:2] + b"\0\0" + packed[4:], int.from_bytes(packed[2:4], "big") or None)
     return ScopedAddress(packed, None)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
+from .._model.addresses import V4_MAPPED
 from .._model.gaps import Gap
 from .._model.listeners import IPV4, IPV6, TCP, Socket
 from .backends import Sockets, UnreadableTable
@@ -122,7 +123,7 @@ def _identify(platform: str, protocol: str, row: Any) -> Optional[Identity]:
         return None
     packed = scoped.packed
     if is_ipv6 and len(packed) == 4:  # an IPv6 socket that speaks IPv4
-        packed = bytes(10) + b"\xff\xff" + packed
+        packed = V4_MAPPED + packed
     return protocol, IPV6 if is_ipv6 else IPV4, packed, row.laddr[1], scoped.ifindex
 
 

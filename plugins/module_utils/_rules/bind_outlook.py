@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Optional
 
+from .._model.addresses import V4_MAPPED, is_multicast, needs_scope
 from .._model.listeners import IPV4, TCP, Binding, Socket
 from .._model.restarts import DENIED, OK, UNAVAILABLE, BindWish, Claim, Outlook, Rights
-from .locality import V4_MAPPED, Locality
+from .locality import Locality
 from .restart_outlook import PortUse, foresee_port, judge_address, make_unknown
 
 _STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
@@ -99,10 +100,8 @@ def _find_misfit(wish: BindWish, ifindex: int) -> Optional[str]:
         return None
     if packed[:12] == V4_MAPPED:
         return "an IPv6-only socket cannot be bound to a v4-mapped address" if wish.v6only else None
-    if packed[0] == 0xFF and wish.protocol == TCP:
+    if is_multicast(packed) and wish.protocol == TCP:
         return _STREAM_TO_MANY
-    scoped = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
-    # Multicast needs a scope as well where it is limited to the interface or the link (__ipv6_addr_needs_scope_id).
-    if (scoped or (packed[0] == 0xFF and packed[1] & 0x0F in (1, 2))) and not ifindex:
+    if needs_scope(packed) and not ifindex:
         return "a link-local address needs an interface"
     return None

@@ -33,6 +33,9 @@ from .._model.addresses import (
     Network,
     Prefix,
     Route,
+    is_link_local,
+    is_multicast,
+    unmap,
 )
 from .._model.listeners import (
     INTENDED,
@@ -49,7 +52,6 @@ from .._model.listeners import (
 )
 from .._wire.text import format_address
 
-V4_MAPPED = bytes(10) + b"\xff\xff"
 _IPV4_BINDABLE = (RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST)
 _LIMITED_BROADCAST = b"\xff" * 4
 
@@ -138,7 +140,7 @@ class Locality:
                 continue
             target = self.target(packed, ifindex)
             if any(target.packed) and not (
-                _is_multicast(target.packed) or _is_scoped(target) or self._is_plainly_local(target)
+                is_multicast(target.packed) or _is_scoped(target) or self._is_plainly_local(target)
             ):
                 wanted.add((target.vrf, target.packed))
         return wanted
@@ -199,7 +201,7 @@ class Locality:
         target = self.target(socket.packed, socket.ifindex)
         if not any(target.packed):
             return Binding(WILDCARD, True, True, "bound to every address")
-        if _is_multicast(target.packed):
+        if is_multicast(target.packed):
             # Delivery is decided by group memberships, not by routes: there is nothing local to lose.
             return Binding(VALID, None, True, "a multicast group, which is never stale")
         return self._judge_ipv4(socket, target) if len(target.packed) == 4 else self._judge_ipv6(socket, target)
@@ -374,19 +376,6 @@ def _is_usable(address: Address) -> bool:
     return bool(flags & IFA_F_OPTIMISTIC) or not flags & IFA_F_TENTATIVE
 
 
-def is_link_local(packed: bytes) -> bool:
-    """fe80::/10."""
-    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
-
-
-def _is_multicast(packed: bytes) -> bool:
-    return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
-
-
 def _is_scoped(target: Target) -> bool:
     """A pinned IPv6 link-local or loopback address: it must be on that very link."""
     return target.ifindex != 0 and (is_link_local(target.packed) or target.packed == bytes(15) + b"\1")
-
-
-def unmap(packed: bytes) -> bytes:
-    return packed[12:] if len(packed) == 16 and packed[:12] == V4_MAPPED else packed

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from .._model.addresses import Prefix
+from .._model.addresses import Prefix, unmap
 from .._model.listeners import Listener, Socket
 from .._model.owners import DENIED, UNKNOWN
-from .locality import unmap
 
 
 class Selection(NamedTuple):

@@ -22,11 +22,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, Address, Network, Prefix
+from .._model.addresses import (
+    IFF_LOOPBACK,
+    IFF_RUNNING,
+    IFF_UP,
+    Address,
+    Network,
+    Prefix,
+    is_link_local,
+    is_multicast,
+    unmap,
+)
 from .._model.gaps import Capabilities
 from .._model.listeners import INTENDED, STALE_ADDRESS, STALE_INTERFACE, UNKNOWN, VALID, WILDCARD, Binding, Socket
 from .._wire.text import format_address
-from .locality import is_link_local, unmap
 
 _LIMITED_BROADCAST = b"\xff" * 4
 _MAY_BE_MEANT = (
@@ -61,7 +70,7 @@ class PortableLocality:
             return Binding(STALE_INTERFACE, False, None, reason)
         if not any(packed):
             return Binding(WILDCARD, None, None, "bound to every address")
-        if _is_multicast(packed):
+        if is_multicast(packed):
             return _valid("a multicast group, which is never stale")
         if packed == _LIMITED_BROADCAST:
             return _valid("the limited broadcast address, which is never stale")
@@ -116,7 +125,3 @@ def _valid(reason: str) -> Binding:
 
 def _unknown(reason: str) -> Binding:
     return Binding(UNKNOWN, None, None, reason)
-
-
-def _is_multicast(packed: bytes) -> bool:
-    return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF

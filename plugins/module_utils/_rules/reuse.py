@@ -14,17 +14,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
+from .._model.addresses import V4_MAPPED, is_link_local
 from .._model.connections import BOUND, LISTENING, Occupant
 from .._model.listeners import IPV4, TCP
 from .._model.restarts import BLOCKED, OK, UNKNOWN, Claim, Outlook
-from .locality import is_link_local
 
 HIDDEN_FLAGS = "whether the sockets that these are left of had SO_REUSEADDR and SO_REUSEPORT cannot be seen"
 UNREAD_FLAGS = "whether the sockets in the way have SO_REUSEADDR and SO_REUSEPORT could not be read (see the gaps)"
 HIDDEN_CLAIM = "it is not known which options the program sets"
 HIDDEN_ORDER = "the answer depends on the order in which the sockets on this port were bound, which cannot be seen"
 
-_V4_MAPPED = bytes(10) + b"\xff\xff"
 _ANY4 = bytes(4)
 _LOOPBACK4_IPV6 = b"\x7f\0\0\6"  # what the kernel keeps as the IPv4 address of an IPv6 socket that has none
 _EITHER = (False, True)
@@ -196,7 +195,7 @@ def overlaps(claim: Claim, occupant: Occupant, occupant_v6only: bool) -> bool:
         other = _ipv4_of(theirs)
         # An IPv6 connection of a dual-stack listener is no IPv6-only socket, and so meets 0.0.0.0.
         return _ANY4 in (ours, other) or ours == other
-    ours_mapped, theirs_mapped = ours[:12] == _V4_MAPPED, len(theirs) == 4 or theirs[:12] == _V4_MAPPED
+    ours_mapped, theirs_mapped = ours[:12] == V4_MAPPED, len(theirs) == 4 or theirs[:12] == V4_MAPPED
     if ours_mapped and theirs_mapped:
         return ours[12:] == theirs[-4:] or ours[12:] == _ANY4 or theirs[-4:] == _ANY4
     if not theirs_mapped and not any(theirs):
@@ -267,7 +266,7 @@ def _covers(occupant: Occupant, occupant_v6only: bool, claim: Claim) -> bool:
     theirs, ours = occupant.packed, claim.packed
     if occupant.family == IPV4:
         return not _claims_v6only(claim) and (theirs == _ipv4_of(ours) or theirs == _ANY4)
-    theirs_mapped, ours_mapped = theirs[:12] == _V4_MAPPED, len(ours) == 4 or ours[:12] == _V4_MAPPED
+    theirs_mapped, ours_mapped = theirs[:12] == V4_MAPPED, len(ours) == 4 or ours[:12] == V4_MAPPED
     if theirs_mapped and ours_mapped:
         return theirs[12:] == ours[-4:] or theirs[12:] == _ANY4
     if not any(theirs):
@@ -277,7 +276,7 @@ def _covers(occupant: Occupant, occupant_v6only: bool, claim: Claim) -> bool:
 
 def _claims_v6only(claim: Claim) -> bool:
     """bind() of a specific IPv6 address makes the socket IPv6-only (__inet6_bind)."""
-    return claim.v6only or (len(claim.packed) == 16 and any(claim.packed) and claim.packed[:12] != _V4_MAPPED)
+    return claim.v6only or (len(claim.packed) == 16 and any(claim.packed) and claim.packed[:12] != V4_MAPPED)
 
 
 # -- what may be
@@ -286,7 +285,7 @@ def _claims_v6only(claim: Claim) -> bool:
 def _possible_flags(occupant: Occupant, reading: Optional[Reading]) -> Iterable[Flags]:
     reuseaddr, reuseport = reading or (None, None)
     v6only = occupant.v6only
-    if occupant.family == IPV4 or occupant.packed[:12] == _V4_MAPPED:
+    if occupant.family == IPV4 or occupant.packed[:12] == V4_MAPPED:
         v6only = False
     return [Flags(*flags) for flags in _product(reuseaddr, reuseport, v6only)]
 
@@ -315,9 +314,9 @@ def _may_be_child(occupant: Occupant, listener: Occupant) -> bool:
         return False
     if listener.packed == occupant.packed:
         return True
-    mapped = occupant.packed[:12] == _V4_MAPPED
+    mapped = occupant.packed[:12] == V4_MAPPED
     if any(listener.packed):
-        return mapped and listener.packed == _V4_MAPPED + _ANY4
+        return mapped and listener.packed == V4_MAPPED + _ANY4
     return not (mapped and listener.v6only)
 
 
@@ -325,7 +324,7 @@ def _ipv4_of(packed: bytes) -> bytes:
     """What the kernel keeps as the IPv4 address of a socket (sk_rcv_saddr)."""
     if len(packed) == 4:
         return packed
-    if packed[:12] == _V4_MAPPED:
+    if packed[:12] == V4_MAPPED:
         return packed[12:]
     return _LOOPBACK4_IPV6 if any(packed) else _ANY4
 

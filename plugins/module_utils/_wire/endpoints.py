@@ -10,6 +10,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, NoReturn, Optional
 
+from .._model.addresses import is_link_local
 from .._model.endpoints import CLASSES, CONNECTED, Endpoint, InetAddress
 
 _FIELDS = ("host", "port", "source", "interface", "expect")
@@ -134,7 +135,7 @@ def _parse_source(fields: dict[str, Any], option: str, interface: Optional[str])
 
 def _with_scope(address: InetAddress, text: str, option: str, interface: Optional[str]) -> InetAddress:
     """A link-local address means nothing without an interface: connect() says EINVAL (ip(7), RFC 4007)."""
-    if address.family == "ipv4" or not _is_link_local(address.packed):
+    if address.family == "ipv4" or not is_link_local(address.packed):
         if address.scope is not None:
             _refuse(option, text, "a scope id only with a link-local IPv6 address (fe80::/10)")
         return address
@@ -144,10 +145,6 @@ def _with_scope(address: InetAddress, text: str, option: str, interface: Optiona
     if interface is None:
         _refuse(option, text, "a link-local address only with a scope id (fe80::1%eth0) or an interface")
     return address._replace(scope=interface)
-
-
-def _is_link_local(packed: bytes) -> bool:
-    return packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
 
 
 def _check_interface(name: str, option: str) -> None:
