@@ -96,7 +96,8 @@ MOLECULE_EPHEMERAL_DIRECTORY=$(mktemp -d)
 export MOLECULE_ENTER=${MOLECULE_ENTER:-$enter}
 export MOLECULE_EPHEMERAL_DIRECTORY ANSIBLE_LOCAL_TEMP=$MOLECULE_EPHEMERAL_DIRECTORY/ansible
 status=0
-molecule test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" --continue-on-failure --no-command-borders || status=$?
+# By its path: Molecule finds it by itself in a git repository only, and runs without hosts, and without complaint, when it does not.
+molecule --base-config .config/molecule/config.yml test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" --continue-on-failure --no-command-borders || status=$?
 rm -rf "$MOLECULE_EPHEMERAL_DIRECTORY"
 
 for machine in $(list_machines); do

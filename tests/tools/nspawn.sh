@@ -64,8 +64,10 @@ build() {
     mkdir -p "$made/opt/image"
     cp "$folder/packages.txt" "$folder/setup.sh" "$made/opt/image"
     local -a run_options=(--wait --pipe)
-    run infracheck-build --directory="$made" --resolv-conf=replace-host --console=pipe sh /opt/image/setup.sh
+    local status=0
+    run infracheck-build --directory="$made" --resolv-conf=replace-host --console=pipe sh /opt/image/setup.sh || status=$?
     remove infracheck-build
+    [ "$status" -eq 0 ] || return "$status"
     mv "$made" "$tree"
 }
 
