@@ -197,6 +197,11 @@ plan:
     uid:
       description: Whose manager it is, for the scope V(user).
       type: int
+    companion:
+      description: Of a C(.socket) unit, the service that it starts, which is stopped and started with it. Else null.
+        Options by unit may name either.
+      type: str
+      sample: ssh.service
     action:
       description: V(restart), V(restart_socket), V(reload), V(custom) or V(none).
       type: str

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Optional
 
 from .._model.addresses import Link
-from .._model.listeners import TCP, Listener
-from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings, Wish
+from .._model.listeners import Listener
+from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings
 from .._model.restarts import UNAVAILABLE
 from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place
@@ -20,6 +20,7 @@ from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service, make_c
 from .._rules.restart_proof import ADDRESS_MISSING, PROVEN
 from .._rules.view import View, describe_endpoint, describe_holder
 from .._wire.text import format_address
+from .plan_endpoints import find_endpoints
 from .plan_options import make_place
 from .results import Json, render_listener
 
@@ -36,6 +37,7 @@ def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
         "manager": service.manager if service else None,
         "scope": service.scope if service else None,
         "uid": service.uid if service else None,
+        "companion": case.companion.name if case.companion else None,
         "action": plan.action,
         "decision": plan.decision,
         "reason": plan.reason,
@@ -53,7 +55,7 @@ def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
         "carries_run": case.carries_run,
         "wait": plan.wait._asdict() if plan.wait else None,
         "commands": make_commands(plan, settings),
-        "endpoints": _find_endpoints(case, view, proven),
+        "endpoints": find_endpoints(case, view.locality, proven),
     }
 
 
@@ -86,7 +88,7 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
     nothing: Json = {"restart": [], "stop": [], "start": [], "recover": [], "state": [], "journal": []}
     if plan.action == NONE or service is None:
         return nothing
-    wanted = find_wanted(settings.actions, service) or ""
+    wanted = find_wanted(settings.actions, service, case.companion) or ""
     if service.scope == "container":
         own = make_container_restart(service) if wanted == RESTART else None
         return {**nothing, "restart": [own or shlex.split(wanted)]}
@@ -101,6 +103,10 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
         stop = [[*systemctl, "stop", "--", unit, companion.name]]
         if companion.is_active:
             start.append([*systemctl, "start", "--", companion.name])
+    if case.dependents and plan.action in (RESTART, RESTART_SOCKET):
+        # A restart starts them again, a stop with a start does not.
+        start.append([*systemctl, "start", "--", *[dependent.unit for dependent in case.dependents]])
+    if plan.action == RESTART_SOCKET and companion is not None:
         restart = stop + start
     elif plan.action == RELOAD:
         restart = [[*systemctl, "reload", "--", unit]]
@@ -117,38 +123,6 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
         "state": [*systemctl, "is-active", "--", unit],
         "journal": ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match],
     }
-
-
-def _find_endpoints(case: Case, view: View, proven: bool) -> list[Json]:
-    """Where a connect shows that the unit serves: each TCP listener that it had, and each that it is to have."""
-    wishes = [_as_wish(listener, view.locality.links) for listener in case.healthy]
-    if proven:
-        wishes += [prospect.wish for prospect in case.proof.prospects]
-    found = [_find_endpoint(wish, view) for wish in dict.fromkeys(wishes) if wish.protocol == TCP]
-    return [endpoint for endpoint in found if endpoint is not None]
-
-
-def _as_wish(listener: Listener, links: Mapping[int, Link]) -> Wish:
-    socket = listener.socket
-    link = links.get(socket.ifindex or 0)
-    return Wish(socket.protocol, socket.family, socket.packed, socket.port, link.name if link else None)
-
-
-def _find_endpoint(wish: Wish, view: View) -> Optional[Json]:
-    """Of a wildcard the loopback address, or an address of the interface that it is pinned to."""
-    packed = wish.packed
-    if not any(packed) and wish.interface is None:
-        packed = bytes((127, 0, 0, 1)) if len(packed) == 4 else bytes(15) + b"\1"
-    elif not any(packed):
-        on_link = [
-            address.packed
-            for address in view.locality.addresses_on(wish.interface or "")
-            if len(address.packed) == len(packed)
-        ]
-        if not on_link:
-            return None
-        packed = on_link[0]
-    return {"host": format_address(packed), "port": wish.port, "interface": wish.interface}
 
 
 def find_awaited(plans: Sequence[Plan]) -> list[Json]:
@@ -174,7 +148,8 @@ def compose_plan_message(plans: Sequence[Plan], notes: Sequence[str]) -> str:
 
 def _compose_line(plan: Plan) -> str:
     stale = ", ".join(describe_endpoint(listener.socket) for listener in plan.case.stale)
-    line = f"{describe_holder(plan.case.stale[0])}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
+    who = label_service(plan.case.service) or describe_holder(plan.case.stale[0])
+    line = f"{who}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
     return f"{line}; {plan.advice}" if plan.advice else line
 
 

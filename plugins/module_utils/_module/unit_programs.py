@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from .._model.owners import Service
 from .._model.plans import DECLARED, LISTEN_STREAM, NGINX, NO_METHOD, SSHD, Check, Proof, Wish
 from .._model.units import Unit
 from .._readers.commands import run_command
@@ -40,8 +39,8 @@ def ask_program(
         words = expand_words(unit.exec_start, environment)
         server = find_server(words)
     user = str(known.manager.uid) if known.manager.is_foreign else unit.user if unit is not None else ""
-    check = _check(known.service, server, words, environment, checks, user)
-    declared = find_wanted(expected, known.service)
+    check = _check(known, server, words, environment, checks, user)
+    declared = find_wanted(expected, known.service, known.companion)
     if declared is not None:
         return check, Proof(DECLARED, (), None, bound=None), declared
     if known.unit is not None and known.unit.name.endswith(".socket"):
@@ -52,14 +51,14 @@ def ask_program(
 
 
 def _check(
-    service: Service,
+    known: Known,
     server: Optional[Server],
     words: Sequence[str],
     environment: Mapping[str, str],
     checks: Mapping[str, str],
     user: str,
 ) -> Optional[Check]:
-    given = find_wanted(checks, service)
+    given = find_wanted(checks, known.service, known.companion)
     command = shlex.split(given) if given is not None else server.check(words) if server else []
     if not command:
         return None

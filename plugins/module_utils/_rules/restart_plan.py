@@ -27,6 +27,7 @@ from .._model.plans import (
     Settings,
     Wait,
 )
+from .._model.units import Unit
 from .restart_proof import OVERRIDABLE, PORT_BUSY, PROVEN, Judgement, judge_proof
 
 FORCED = "forced"
@@ -123,7 +124,7 @@ def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement
 
 def choose_action(case: Case, settings: Settings) -> str:
     service = case.service
-    wanted = (find_wanted(settings.actions, service) if service else None) or ""
+    wanted = (find_wanted(settings.actions, service, case.companion) if service else None) or ""
     if service and service.scope == "container":
         return CUSTOM
     if wanted == RELOAD:
@@ -191,6 +192,12 @@ def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
         return Refusal(
             "unit_unknown", f"{unit.name} is {unit.load_state}", "restore the unit; once stopped, it stays down"
         )
+    if not unit.is_active:
+        return Refusal(
+            "unit_unknown",
+            f"{unit.name} is {unit.active_state}, and its processes are there all the same: a restart would not end them",
+            "look once more, or end them by hand",
+        )
     if unit.transient:
         return Refusal(
             "transient", f"{unit.name} was made by systemd-run: once stopped, it is gone", "start it anew by hand"
@@ -213,7 +220,7 @@ def refuse_unlisted(case: Case, settings: Settings) -> Optional[Refusal]:
     """Not among the units that the caller allows."""
     if not settings.units or case.service is None:
         return None
-    if any(fnmatchcase(case.service.unit, pattern) for pattern in settings.units):
+    if any(fnmatchcase(name, pattern) for name in _names(case) for pattern in settings.units):
         return None
     return Refusal("not_listed", "rebind_units does not name it", "add it to rebind_units")
 
@@ -320,11 +327,14 @@ def label_service(service: Optional[Service]) -> str:
     return f"{name} of an unknown user" if service.scope == "user" else name
 
 
-def find_wanted(options: Mapping[str, T], service: Service) -> Optional[T]:
+def find_wanted(options: Mapping[str, T], service: Service, companion: Optional[Unit] = None) -> Optional[T]:
     """What an option by unit says of this one: by its label alone, as anybody can call a unit of their own, or a
-    container, what a unit of the system is called.
+    container, what a unit of the system is called. A socket and the service it starts are one, so either name will do.
     """
-    return options.get(label_service(service))
+    found = options.get(label_service(service))
+    if found is None and companion is not None:
+        return options.get(label_service(service._replace(unit=companion.name)))
+    return found
 
 
 def _names(case: Case) -> list[str]:

@@ -19,6 +19,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans i
     RESTART,
     RESTART_SOCKET,
     Case,
+    Dependent,
     Plan,
     Proof,
     Prospect,
@@ -40,7 +41,13 @@ from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_case, make_settings, make_unit, prospect
 
 NETWORK = make_network(
-    [make_link(2, "eth1"), make_link(3, "bare0")], [make_address("192.0.2.20/24"), make_address("2001:db8::20/64")]
+    [make_link(1, "lo"), make_link(2, "eth1"), make_link(3, "bare0")],
+    [
+        make_address("192.0.2.20/24"),
+        make_address("2001:db8::20/64"),
+        make_address("127.0.0.1/8", 1),
+        make_address("::1/128", 1),
+    ],
 )
 VIEW = View((), SEES_ALL, Locality(NETWORK))
 SYSTEMCTL = ["systemctl", "--no-ask-password"]
@@ -86,6 +93,21 @@ TEST_RESTARTS: list[tuple[Plan, dict[str, str], list[list[str]]]] = [
         {},
         [[*SYSTEMCTL, "restart", "--", "ssh.socket"]],
     ),
+    # What was stopped along is started again, which a restart by itself does.
+    (
+        make_plan(RESTART_SOCKET, **socket_case("inactive"), dependents=(Dependent("a.service", 0), Dependent("b.target", 0))),
+        {},
+        [
+            [*SYSTEMCTL, "stop", "--", "ssh.socket", "ssh.service"],
+            [*SYSTEMCTL, "start", "--", "ssh.socket"],
+            [*SYSTEMCTL, "start", "--", "a.service", "b.target"],
+        ],
+    ),
+    (
+        make_plan(dependents=(Dependent("a.service", 0),)),
+        {},
+        [[*SYSTEMCTL, "restart", "--", "nginx.service"]],
+    ),
     (make_plan(NONE, "no_proof"), {"nginx.service": "reload"}, []),
     (make_plan(NONE, "no_unit", service=None, unit=None), {"": "reload"}, []),
 ]
@@ -105,6 +127,12 @@ def test_a_restart_is_its_halves_and_a_recovery_is_more_than_a_start(action: str
     middle = commands["recover"][len(commands["stop"]) : -len(commands["start"])]
     assert [words[2] for words in middle] == ["reset-failed"]
     assert commands["recover"] == commands["stop"] + middle + commands["start"]
+
+
+def test_the_halves_of_a_restart_bring_back_what_was_stopped_along() -> None:
+    commands = make_commands(make_plan(dependents=(Dependent("a.service", 0),)), make_settings())
+    assert commands["start"][-1] == [*SYSTEMCTL, "start", "--", "a.service"]
+    assert commands["recover"][-1] == commands["start"][-1]
 
 
 def test_the_log_is_that_of_what_runs_a_program() -> None:

@@ -129,6 +129,17 @@ def test_a_declaration_comes_before_what_the_program_says(monkeypatch: pytest.Mo
     assert (proof.method, wishes, programs.calls) == ("declared", declared, ["/usr/sbin/nginx -t"])
 
 
+@pytest.mark.parametrize("name", ["ssh.socket", "ssh.service"])
+def test_a_socket_and_its_service_are_declared_and_checked_by_either_name(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    declared = (wish("192.0.2.30:22"),)
+    check, proof, wishes, _programs = ask(
+        monkeypatch, {"look": (0, "", "")}, SOCKET_UNIT, SSHD_UNIT, {name: declared}, {name: "look"}
+    )
+    assert (check.command, proof.method, wishes) == (("look",), "declared", declared)
+
+
 def test_a_check_of_the_callers_own_runs_as_the_units_user(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"redis-check --conf /etc/a b": (1, "", "bad")}
     check, _proof, _wishes, programs = ask(

@@ -46,6 +46,11 @@ DOCKER_LABEL = f"docker container {DOCKER.unit}"
 OPTED = {"containers": True, "actions": {DOCKER_LABEL: "restart"}}
 USER = Service("systemd", "nginx.service", "user", 1000)
 SOCKET = Service("systemd", "ssh.socket", "system")
+WITH_SOCKET: dict[str, Any] = {
+    "service": SOCKET,
+    "unit": make_unit("ssh.socket", can_reload=False),
+    "companion": make_unit("ssh.service"),
+}
 UNPROVEN = Proof(NO_METHOD, (), None)
 PROXY = Ownership((Owner(9, "docker-proxy", None, "root", 4),), "found", Service("systemd", "docker.service", "system"))
 
@@ -167,6 +172,8 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
         "by hand",
     ),
     (make_case(), {"units": ("redis*",)}, "not_listed", "rebind_units", "rebind_units"),
+    # What is wanted of a service is wanted of the socket that it gets its listeners from.
+    (make_case(**WITH_SOCKET), {"actions": {"ssh.service": "reload"}}, "cannot_reload", "ssh.socket", "rebind_actions"),
     (make_case(unit=make_unit(refuse_manual_stop=True)), {}, "manual_refused", "RefuseManualStop=", ""),
     (make_case(unit=make_unit(refuse_manual_start=True)), {}, "manual_refused", "RefuseManualStart=", ""),
     (make_case(unit=make_unit(can_stop=False)), {}, "manual_refused", "CanStop=no", ""),
@@ -234,6 +241,17 @@ TEST_ACTIONS: list[tuple[Case, dict[str, Any], str, str, Optional[Wait]]] = [
     (
         make_case(service=SOCKET, unit=make_unit("ssh.socket"), companion=make_unit("ssh.service")),
         {},
+        RESTART_SOCKET,
+        "proven",
+        None,
+    ),
+    # Either name of a socket and its service will do.
+    (make_case(**WITH_SOCKET), {"units": ("ssh.service",)}, RESTART_SOCKET, "proven", None),
+    (make_case(**WITH_SOCKET), {"units": ("ssh.socket",)}, RESTART_SOCKET, "proven", None),
+    (make_case(**WITH_SOCKET), {"actions": {"ssh.service": "again"}}, CUSTOM, "proven", None),
+    (
+        make_case(**WITH_SOCKET),
+        {"actions": {"ssh.service": "again", "ssh.socket": "restart"}},
         RESTART_SOCKET,
         "proven",
         None,
