@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Optional
 
 from .._model.addresses import Link
 from .._model.listeners import Listener
-from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Case, Check, Plan, Prospect, Settings
+from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Check, Plan, Prospect, Settings
 from .._model.restarts import UNAVAILABLE
 from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place

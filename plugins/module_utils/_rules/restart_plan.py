@@ -195,7 +195,8 @@ def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
     if not unit.is_active:
         return Refusal(
             "unit_unknown",
-            f"{unit.name} is {unit.active_state}, and its processes are there all the same: a restart would not end them",
+            f"{unit.name} is {unit.active_state}, and its processes are there all the same: a restart would not end"
+            " them",
             "look once more, or end them by hand",
         )
     if unit.transient:
