@@ -44,6 +44,7 @@ options:
     description:
       - What to do for a unit in place of a restart. V(reload), V(restart), or a command, which runs without a shell.
       - A reload needs no proof, as the service goes on. A command needs it as a restart does.
+      - A command that is to be planned and whose program is not on the host is an error.
       - A container is named by its RV(plan[].label), such as V(docker container ID) with the whole id. V(restart) is
         possible for those of root's docker and podman; for all others name the command.
     type: dict

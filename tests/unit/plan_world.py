@@ -77,6 +77,7 @@ class PlanWorld:
         monkeypatch.setattr(restarts, "read_occupants", lambda ports, **_options: (dict.fromkeys(ports, ()), ()))
         monkeypatch.setattr(prospects, "read_unit_rights", lambda unit: Rights(unit, None, True, 1024))
         monkeypatch.setattr(prospects, "read_user_rights", lambda user: Rights(str(user), 0, True, 1024))
+        monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
         self.set_rights(True)
 
     def set_rights(self, has_rights: bool) -> None:

@@ -27,6 +27,7 @@ from .plan_results import (
     index_states,
     render_outcome,
     render_plan,
+    require_commands,
 )
 from .results import Json, render_gaps
 
@@ -46,6 +47,7 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     stale = [listener for listener in view.listeners if listener.binding.state in _STALE]
     cases, gaps = collect_cases(backend, view, stale, expected, params["checks"])
     plans = plan_restarts(cases, settings)
+    require_commands(plans, settings)
     gaps = tuple(dict.fromkeys(collected.gaps + gaps))
     return {
         "plan": [render_plan(plan, view, settings) for plan in plans],

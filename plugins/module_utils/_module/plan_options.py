@@ -49,7 +49,7 @@ def _is_command(text: str) -> bool:
         words = shlex.split(text)
     except ValueError:
         return False
-    return not words or bool(words[0])
+    return "\0" not in text and (not words or bool(words[0].strip()))
 
 
 def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[Wish, ...]]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Collection, Sequence
 from typing import Optional
 
@@ -17,9 +18,10 @@ from .._model.restarts import UNAVAILABLE
 from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place
 from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service, make_container_restart
-from .._rules.restart_proof import ADDRESS_MISSING, PROVEN
+from .._rules.restart_proof import ADDRESS_MISSING, PROVEN, judge_proof
 from .._rules.view import View, describe_endpoint, describe_holder
 from .._wire.text import format_address
+from .arguments import InvalidOption
 from .plan_endpoints import find_endpoints
 from .plan_options import make_place
 from .results import Json, render_listener
@@ -30,7 +32,9 @@ _LOG_LINES = "20"
 def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
     case, links = plan.case, view.locality.links
     service = case.service
-    proven = plan.decision in (PROVEN, AFTER_WAIT)
+    proven = plan.decision in (PROVEN, AFTER_WAIT) or (
+        plan.action == RELOAD and judge_proof(case).state == PROVEN  # which it did not need
+    )
     return {
         "label": label_service(service),
         "unit": service.unit if service else None,
@@ -119,10 +123,28 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
         "stop": stop,
         "start": start,
         # It may be between two automatic restarts, or have used up its StartLimitBurst=.
-        "recover": [*stop, [*systemctl, "reset-failed", "--", unit, *([companion.name] if companion else [])], *start],
+        "recover": [*stop, [*systemctl, "reset-failed", "--", *map(_make_glob, stop[0][len(systemctl) + 2 :])], *start],
         "state": [*systemctl, "is-active", "--", unit],
         "journal": ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match],
     }
+
+
+def require_commands(plans: Sequence[Plan], settings: Settings) -> None:
+    """Raises InvalidOption for an action whose program this host does not have: that is to be known before anything is
+    touched.
+    """
+    for plan in plans:
+        for command in make_commands(plan, settings)["restart"] if plan.action == CUSTOM else ():
+            if shutil.which(command[0]) is None:
+                label = label_service(plan.case.service)
+                raise InvalidOption(
+                    f"actions[{label}]", shlex.join(command), "reload, restart or a command that this host has"
+                )
+
+
+def _make_glob(unit: str) -> str:
+    """Of reset-failed a name is an error where systemd has already dropped the stopped unit, and a pattern is not."""
+    return f"[{unit[0]}]" + unit[1:].replace("\\", "\\\\")
 
 
 def find_awaited(plans: Sequence[Plan]) -> list[Json]:

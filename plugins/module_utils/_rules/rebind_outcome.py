@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, TCP
+from .._model.plans import RESTART, RESTART_SOCKET
 
 FIXED = "fixed"
 STILL_STALE = "still_stale"
@@ -96,7 +97,8 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
         return Outcome(before.label, MISSING, f"it served these before and does not now: {named}", missing)
     if stale:
         gone = ", ".join(map(describe_place, stale))
-        return Outcome(before.label, STILL_STALE, f"it took {gone} again", missing)
+        how = "it took {} again" if before.action in (RESTART, RESTART_SOCKET) else "it still holds {}"
+        return Outcome(before.label, STILL_STALE, how.format(gone), missing)
     if missing:
         return Outcome(before.label, MISSING, f"it does not listen where it should: {named}", missing)
     return Outcome(before.label, FIXED, f"it listens on {_describe_all(before, states)}", ())

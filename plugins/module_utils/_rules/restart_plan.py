@@ -82,15 +82,16 @@ def plan_unit(case: Case, settings: Settings) -> Plan:
         if refusal is not None:
             return Plan(case, NONE, *refusal, None)
     action = choose_action(case, settings)
-    if action == RELOAD:
-        return Plan(
-            case, action, RELOADED, "it reads its addresses anew when told to reload, and goes on serving", "", None
-        )
     judgement = judge_proof(case)
+    # A reload as well: sshd ends when it then finds no address to listen on.
     if case.carries_run and (judgement.state in OVERRIDABLE or case.check is None):
         missing = judgement.reason if judgement.state in OVERRIDABLE else "its configuration cannot be checked"
         return Plan(
             case, NONE, "carries_run", f"{case.carries_run}, and {missing}", judgement.advice or _CHECK_ADVICE, None
+        )
+    if action == RELOAD:
+        return Plan(
+            case, action, RELOADED, "it reads its addresses anew when told to reload, and goes on serving", "", None
         )
     return _plan_by_proof(case, settings, action, judgement)
 

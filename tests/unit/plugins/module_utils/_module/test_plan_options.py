@@ -81,6 +81,7 @@ def test_a_wrong_declaration_is_named(value: object) -> None:
         ("max_units", -1),
         ("actions", {"x.service": ""}),
         ("actions", {"x.service": ["reload"]}),
+        ("actions", {"x.service": "rndc\0scan"}),
         ("actions", {"x.service": "restart 'it"}),
         ("actions", {"x.service": "'' now"}),
         ("checks", {"x.service": 1}),

@@ -25,6 +25,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans i
     Prospect,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BLOCKED, UNAVAILABLE
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_results import (
     compose_outcome_message,
     compose_plan_message,
@@ -33,9 +34,11 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_r
     make_commands,
     render_outcome,
     render_plan,
+    require_commands,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Outcome, Place
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_plan import plan_unit
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
 from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_case, make_settings, make_unit, prospect
@@ -232,3 +235,46 @@ def test_a_case_of_nobody_has_no_unit() -> None:
     case: Case = make_case(service=None, unit=None)
     entry = render_plan(Plan(case, NONE, "no_owner", "why", "how", None), VIEW, make_settings())
     assert [entry[key] for key in ("label", "unit", "manager", "scope", "uid")] == ["", None, None, None, None]
+
+
+# unit → what resets its failures: a pattern that only it matches, as fnmatch(3) reads it
+TEST_RESETS = [
+    ("nginx.service", "[n]ginx.service"),
+    ("postgresql@15-main.service", "[p]ostgresql@15-main.service"),
+    (r"a\x2db.service", r"[a]\\x2db.service"),
+]
+
+
+@pytest.mark.parametrize(("name", "pattern"), TEST_RESETS)
+def test_what_brings_a_unit_back_does_not_need_it_to_be_loaded(name: str, pattern: str) -> None:
+    case = make_case(unit=make_unit(name), service=Service("systemd", name, "system"))
+    settings = make_settings()
+    assert make_commands(plan_unit(case, settings), settings)["recover"] == [
+        [*SYSTEMCTL, "stop", "--", name],
+        [*SYSTEMCTL, "reset-failed", "--", pattern],
+        [*SYSTEMCTL, "start", "--", name],
+    ]
+
+
+def test_a_socket_is_brought_back_with_its_service() -> None:
+    service = Service("systemd", "ssh.socket", "system")
+    case = make_case(unit=make_unit("ssh.socket"), companion=make_unit("ssh.service"), service=service)
+    settings = make_settings()
+    assert make_commands(plan_unit(case, settings), settings)["recover"] == [
+        [*SYSTEMCTL, "stop", "--", "ssh.socket", "ssh.service"],
+        [*SYSTEMCTL, "reset-failed", "--", "[s]sh.socket", "[s]sh.service"],
+        [*SYSTEMCTL, "start", "--", "ssh.socket"],
+        [*SYSTEMCTL, "start", "--", "ssh.service"],
+    ]
+
+
+def test_an_action_whose_program_is_missing_is_named() -> None:
+    settings = make_settings(actions={"nginx.service": "no-such-program -s reload"})
+    with pytest.raises(InvalidOption, match=r"actions\[nginx\.service\]: 'no-such-program -s reload'"):
+        require_commands([plan_unit(make_case(), settings)], settings)
+
+
+@pytest.mark.parametrize("action", ["reload", "restart", "sh -c true"])
+def test_an_action_that_can_be_done_is_taken(action: str) -> None:
+    settings = make_settings(actions={"nginx.service": action, "other.service": "no-such-program"})
+    require_commands([plan_unit(make_case(), settings)], settings)

@@ -93,6 +93,15 @@ def test_the_report_of_a_rescue_names_what_the_configuration_still_has() -> None
     assert "192.0.2.10:80/tcp" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [("restart", "it took 192.0.2.10:80/tcp again"), ("reload", "it still holds 192.0.2.10:80/tcp")],
+)
+def test_what_was_never_closed_is_not_called_taken_again(action: str, reason: str) -> None:
+    found = judge_outcome(make_before(action, wished=()), {OLD: "stale_address", LOCAL: "valid"}, set())
+    assert (found.outcome, found.reason) == ("still_stale", reason)
+
+
 def test_a_place_is_told_as_people_write_it() -> None:
     assert describe_place(Place("udp", "2001:db8::5", 53, "eth1")) == "[2001:db8::5]:53/udp on eth1"
 

@@ -204,6 +204,13 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
         "rebind_exp",
     ),
     (make_case(carries_run="it does", check=None), {}, "carries_run", "cannot be checked", "rebind_checks"),
+    (
+        make_case(carries_run="it does", proof=UNPROVEN),
+        {"actions": {"nginx.service": "reload"}},
+        "carries_run",
+        "nothing tells",
+        "rebind_exp",
+    ),
     (make_case(proof=UNPROVEN), {}, "no_proof", "nothing tells", "rebind_expected"),
     (busy(40), {}, "port_busy", "clear in 40 s", "rebind_max_wait"),
     (busy(40), {"max_wait": 39.0}, "port_busy", "rebind_max_wait is 39.0 s", "SO_REUSEADDR"),
