@@ -51,7 +51,7 @@ class Unit(NamedTuple):
     triggers: tuple[str, ...]  # .socket → its service
     triggered_by: tuple[str, ...]  # service → its sockets
     after: tuple[str, ...]
-    restarted_along: tuple[str, ...]  # RequiredBy=, BoundBy=, ConsistsOf=: a restart of this one restarts them, too
+    restarted_along: tuple[str, ...]  # RequiredBy=, PartOf= and the like: a stop stops them too, and so does a restart
 
     @property
     def is_active(self) -> bool:

@@ -16,6 +16,13 @@ from .._model.plans import Dependent
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
 
+_KINDS = (".service", ".socket", ".target")  # that a stop goes on to, or through
+_ROUNDS = 5  # from a unit to what is stopped with it, from that to more
+
+
+class _Unread(Exception):
+    """Name of a unit, and why nothing is known of it."""
+
 
 class Known(NamedTuple):
     """A unit and what belongs to it, before anything is asked of its program."""
@@ -79,23 +86,31 @@ def _know(
         names = ", ".join(companion.name for companion in companions)
         return Known(service, None, None, f"{unit.name} gives its listeners to several units: {names}", (), manager)
     companion = companions[0] if companions else None
-    return Known(service, unit, companion, None, _find_dependents(service, unit, companion, others, listeners), manager)
+    try:
+        dependents = _find_dependents(service, [unit, *companions], others, listeners)
+    except _Unread as error:
+        name, why = error.args
+        gap = Gap("systemd", f"what is to be known of {name} before a restart of {service.unit}", why)
+        reason = f"{name} would be restarted along, and {why}"
+        return Known(service, None, None, reason, (), manager, gap)
+    return Known(service, unit, companion, None, dependents, manager)
 
 
 def _read_others(manager: Manager, units: Mapping[str, Union[Unit, str]]) -> dict[str, Union[Unit, str]]:
-    """Those units, what belongs to them, and (of a socket found in that way) what belongs to that."""
+    """Those units, what belongs to them, what belongs to that, and so on."""
     known = dict(units)
-    for _round in range(2):
+    for _round in range(_ROUNDS):
         related = {
             name
             for unit in known.values()
             if isinstance(unit, Unit)
             for name in (*unit.triggers, *unit.triggered_by, *unit.restarted_along)
-            if name.endswith((".service", ".socket"))
+            if name.endswith(_KINDS)
         }
         fresh = sorted(related - set(known))
-        if fresh:
-            known.update(read_units(manager, fresh))
+        if not fresh:
+            break
+        known.update(read_units(manager, fresh))
     return known
 
 
@@ -111,20 +126,29 @@ def _find_companions(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> list
 
 def _find_dependents(
     service: Service,
-    unit: Unit,
-    companion: Optional[Unit],
+    stopped: Sequence[Unit],
     others: Mapping[str, Union[Unit, str]],
     listeners: Sequence[Listener],
 ) -> tuple[Dependent, ...]:
-    own = {unit.name, companion.name if companion else ""}
-    dependents = []
-    for name in unit.restarted_along:
-        other = others.get(name)
-        if isinstance(other, Unit) and other.is_active and name not in own:
-            holder = service._replace(unit=name)
-            count = sum(listener.ownership.service == holder for listener in listeners)
-            dependents.append(Dependent(name, count))
-    return tuple(dependents)
+    """What is active and would be stopped with these units, and with that, and so on. Raises _Unread."""
+    own = [unit.name for unit in stopped]
+    found: list[Unit] = []
+    pending = list(stopped)
+    while pending:
+        for name in pending.pop(0).restarted_along:
+            other = others.get(name)
+            if not name.endswith(_KINDS) or name in own or other in found:
+                continue
+            if not isinstance(other, Unit):
+                raise _Unread(name, other or "it is too far away to be looked at")
+            if other.is_active:
+                found.append(other)
+                pending.append(other)
+    holders = [service._replace(unit=unit.name) for unit in found]
+    return tuple(
+        Dependent(holder.unit, sum(listener.ownership.service == holder for listener in listeners))
+        for holder in holders
+    )
 
 
 def find_own(known: Optional[Known], listeners: Sequence[Listener]) -> list[Listener]:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional, Union
 
 from .._model.units import EnvironmentFile, Unit
 from .._wire.systemd_show import SystemdShowError
+from .._wire.text import printable
 from .._wire.unit_show import PROPERTIES, parse_units
 from .commands import PATH, run_command
 
@@ -72,7 +73,9 @@ def _show(manager: Manager, names: Sequence[str]) -> Union[list[Unit], str]:
         if len(names) == 1:
             return reason
         raise SystemdShowError(reason)
-    units = parse_units(done.full_output)
+    # What somebody else's manager says may be anything; nothing that is run is made of it.
+    text = "\n".join(map(printable, done.full_output.split("\n"))) if manager.is_foreign else done.full_output
+    units = parse_units(text)
     if len(units) != len(names):
         raise SystemdShowError(f"systemctl show answered for {len(units)} of {len(names)} units")
     return units

@@ -52,7 +52,7 @@ def judge_proof(case: Case) -> Judgement:
         )
     if failing is not None and failing.state == ADDRESS_MISSING:
         return failing
-    return _judge_knowledge(case) or failing or _prove(case)
+    return _judge_knowledge(case) or _judge_survivors(case) or failing or _prove(case)
 
 
 def _judge_knowledge(case: Case) -> Optional[Judgement]:
@@ -72,6 +72,22 @@ def _judge_knowledge(case: Case) -> Optional[Judgement]:
                 f"{describe_endpoint(listener.socket)} was pinned to an interface that is gone, and the name that it"
                 f" will be pinned to is not known ({proof.method})",
                 f"{declare}, this one with its interface",
+            )
+    return None
+
+
+def _judge_survivors(case: Case) -> Optional[Judgement]:
+    """KillMode=process and none, systemd.kill(5): what a stop leaves alive goes on holding its sockets."""
+    for unit in filter(None, (case.unit, case.companion)):
+        if unit.kill_mode not in ("process", "none") or not unit.name.endswith(".service"):
+            continue
+        holders = {owner.pid: owner.name for found in (*case.stale, *case.healthy) for owner in found.ownership.owners}
+        left = sorted(f"{name} (pid {pid})" for pid, name in holders.items() if pid not in (1, unit.main_pid))
+        if left:
+            return Judgement(
+                OUTLOOK_UNKNOWN,
+                f"{', '.join(left)} may outlive a stop (KillMode={unit.kill_mode}), and holds its listeners as well",
+                "restart it by hand",
             )
     return None
 

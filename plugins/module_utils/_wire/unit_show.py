@@ -40,7 +40,12 @@ PROPERTIES = (
     "RequiredBy",
     "BoundBy",
     "ConsistsOf",
+    "RequisiteOf",
+    "PropagatesStopTo",
 )
+# src/core/unit-dependency-atom.c: UNIT_ATOM_PROPAGATE_STOP, UNIT_ATOM_PROPAGATE_RESTART
+_STOPPED_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf", "PropagatesStopTo")
+
 
 # src/core/dbus-execute.c by way of src/systemctl/systemctl-show.c: the words come without quotes.
 _EXEC = re.compile(r"\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=(?:yes|no) ; ", re.DOTALL)
@@ -95,7 +100,7 @@ def _parse_unit(name: str, block: Mapping[str, list[str]], listens: tuple[UnitLi
         triggered_by=_words(block, "TriggeredBy"),
         after=_words(block, "After"),
         restarted_along=tuple(
-            dict.fromkeys(word for key in ("RequiredBy", "BoundBy", "ConsistsOf") for word in _words(block, key))
+            dict.fromkeys(word for key in _STOPPED_ALONG for word in _words(block, key))
         ),
     )
 

@@ -39,8 +39,15 @@ UNITS: dict[str, Unit] = {
         make_unit("dbus.socket", triggers=("dbus.service",), unix_listens=1),
         make_unit("idle.service", triggered_by=("idle.socket",)),
         make_unit("idle.socket", triggers=("idle.service",), listens=LISTENS, active_state="inactive"),
-        make_unit("db.service", restarted_along=("app.service", "off.service", "part.target", "db.socket")),
-        make_unit("app.service"),
+        make_unit(
+            "db.service", restarted_along=("app.service", "off.service", "part.target", "db.socket", "data.mount")
+        ),
+        make_unit("app.service", restarted_along=("app.service", "db.service")),
+        make_unit("part.target", restarted_along=("far.service",)),
+        make_unit("far.service"),
+        make_unit("api.socket", triggers=("api.service",), listens=LISTENS),
+        make_unit("api.service", triggered_by=("api.socket",), restarted_along=("far.service",)),
+        make_unit("lost.service", restarted_along=("unread.service",)),
         make_unit("off.service", active_state="inactive"),
         make_unit("db.socket", triggers=("db.service",)),
     )
@@ -123,7 +130,27 @@ def test_the_unit_of_an_unknown_user_is_not_the_systems_of_that_name(asked: list
 @pytest.mark.usefixtures("asked")
 def test_only_active_dependents_count_with_what_they_hold() -> None:
     listeners = [listens("127.0.0.1:9000", ownership=make_ownership("app.service"))] * 2
-    assert know("db.service", listeners).dependents == (Dependent("app.service", 2), Dependent("db.socket", 0))
+    assert know("db.service", listeners).dependents == (
+        Dependent("app.service", 2),
+        Dependent("part.target", 0),
+        Dependent("db.socket", 0),
+        Dependent("far.service", 0),  # by way of the target
+    )
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_is_stopped_with_the_service_of_a_socket_counts_as_well() -> None:
+    known = know("api.socket")
+    assert known.companion == UNITS["api.service"]
+    assert known.dependents == (Dependent("far.service", 0),)
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_dependent_that_cannot_be_read_is_no_reason_to_go_on() -> None:
+    known = know("lost.service")
+    assert (known.unit, known.unreadable) == (None, "unread.service would be restarted along, and it is not there")
+    assert known.gap is not None
+    assert known.gap.subject == "what is to be known of unread.service before a restart of lost.service"
 
 
 def test_nothing_is_asked_for_twice(asked: list[tuple[str, ...]]) -> None:

@@ -98,7 +98,9 @@ TEST_RESTARTS: list[tuple[Plan, dict[str, str], list[list[str]]]] = [
     ),
     # What was stopped along is started again, which a restart by itself does.
     (
-        make_plan(RESTART_SOCKET, **socket_case("inactive"), dependents=(Dependent("a.service", 0), Dependent("b.target", 0))),
+        make_plan(
+            RESTART_SOCKET, **socket_case("inactive"), dependents=(Dependent("a.service", 0), Dependent("b.target", 0))
+        ),
         {},
         [
             [*SYSTEMCTL, "stop", "--", "ssh.socket", "ssh.service"],

@@ -164,3 +164,12 @@ def test_a_command_runs_as_the_user_alone() -> None:
 def test_the_command_of_another_user_has_no_terminal_of_ours() -> None:
     session = run_command(["sh", "-c", "echo $$; ps -o sid= -p $$"], timeout=10, user="nobody").full_output.split()
     assert session[0] == session[1]
+
+
+def test_what_somebody_elses_manager_says_is_made_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be any program that listens at that user's bus."""
+    said = "Id=a\x1b[31m.service\nLoadState=ma\udcffsked\nTriggers=b\u202e.service\n"
+    install(monkeypatch, Systemctl(done=(0, "", said, "")))
+    unit = read_units(Manager(os.geteuid() + 4242), ["a.service"])["a.service"]
+    assert isinstance(unit, Unit)
+    assert (unit.name, unit.load_state, unit.triggers) == ("a\\x1b[31m.service", "ma\\xffsked", ("b\\u202e.service",))

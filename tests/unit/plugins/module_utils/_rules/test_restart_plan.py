@@ -161,6 +161,13 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
     (make_case(unit=None, unreadable="systemctl show: no answer"), {}, "unit_unknown", "no answer", "systemctl"),
     (make_case(unit=make_unit(load_state="not-found")), {}, "unit_unknown", "not-found", "restore"),
     (make_case(unit=make_unit(load_state="masked")), {}, "unit_unknown", "masked", "restore"),
+    (
+        make_case(unit=make_unit(active_state="failed")),
+        {},
+        "unit_unknown",
+        "nginx.service is failed, and its",
+        "by hand",
+    ),
     (make_case(unit=make_unit("session-3.scope")), {}, "no_unit", "session-3.scope", "by hand"),
     (make_case(unit=make_unit(transient=True)), {}, "transient", "systemd-run", "by hand"),
     (make_case(), {"never": {"ng*": "we said so"}}, "never_restart", "we said so", "by hand"),

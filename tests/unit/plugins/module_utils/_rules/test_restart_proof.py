@@ -8,6 +8,7 @@ from typing import Optional
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Owner
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     DECLARED,
     LISTEN_STREAM,
@@ -29,7 +30,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart
     describe_wish,
     judge_proof,
 )
-from plans import listens, make_case, prospect, wish
+from builders import make_ownership
+from plans import listens, make_case, make_unit, prospect, wish
 
 STALE = (listens("192.0.2.10:80", "stale_address"),)
 PINNED = (listens("0.0.0.0:8443", "stale_interface", ifindex=7),)
@@ -129,3 +131,33 @@ def test_covers(claim: Wish, listener: Listener, expected: bool) -> None:
 
 def test_a_wish_is_told_as_people_write_it() -> None:
     assert describe_wish(wish("[2001:db8::5]:53/udp", "eth1")) == "[2001:db8::5]:53/udp on eth1"
+
+
+OTHER_PID = (
+    listens("127.0.0.1:8080", ownership=make_ownership()._replace(owners=(Owner(813, "x", None, "root", 6),))),
+)
+BY_SYSTEMD = (
+    listens("127.0.0.1:8080", ownership=make_ownership()._replace(owners=(Owner(1, "systemd", None, "root", 6),))),
+)
+
+# Of a unit whose main process is 812, as that of its stale listener is.
+TEST_SURVIVORS = [
+    ("control-group", OTHER_PID, "proven"),
+    ("mixed", OTHER_PID, "proven"),
+    ("process", HEALTHY, "proven"),
+    ("process", BY_SYSTEMD, "proven"),
+    ("process", OTHER_PID, "outlook_unknown"),
+    ("none", OTHER_PID, "outlook_unknown"),
+]
+
+
+@pytest.mark.parametrize(("mode", "healthy", "state"), TEST_SURVIVORS)
+def test_what_a_stop_leaves_alive_holds_on_to_its_listeners(
+    mode: str, healthy: tuple[Listener, ...], state: str
+) -> None:
+    case = make_case(unit=make_unit(kill_mode=mode), healthy=healthy)
+    judgement = judge_proof(case)
+    assert judgement.state == state
+    assert ("x (pid 813) may outlive a stop" in judgement.reason) == (state != "proven")
+    as_socket = case._replace(unit=make_unit("a.socket", kill_mode="none"), companion=case.unit)
+    assert judge_proof(as_socket).state == state

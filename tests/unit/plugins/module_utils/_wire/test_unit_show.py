@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 # systemd 252: `systemctl show --property=` PROPERTIES, of services that run, one that failed and one that is not there.
 SHOWN = (Path(__file__).resolve().parents[3] / "fixtures" / "systemctl" / "show_252.txt").read_text()
+ASKED_SINCE = {"RequisiteOf", "PropagatesStopTo"}  # when that was recorded they were not asked for
 UNITS = {unit.name: unit for unit in parse_units(SHOWN)}
 
 
@@ -32,7 +33,7 @@ def test_every_unit_is_there_in_its_order() -> None:
 
 def test_the_recording_has_what_is_asked_for() -> None:
     keys = {line.partition("=")[0] for line in SHOWN.splitlines() if line}
-    assert set(PROPERTIES) == keys
+    assert set(PROPERTIES) == keys | ASKED_SINCE
 
 
 def test_a_service() -> None:
@@ -74,7 +75,14 @@ def test_a_unit_that_does_not_exist() -> None:
 
 def test_what_is_restarted_along_is_named_once() -> None:
     text = "Id=db.service\nRequiredBy=app.service\nBoundBy=app.service other.service\nConsistsOf=part.service\n"
-    assert parse_units(text)[0].restarted_along == ("app.service", "other.service", "part.service")
+    text += "RequisiteOf=needs.service\nPropagatesStopTo=stops.service app.service\n"
+    assert parse_units(text)[0].restarted_along == (
+        "app.service",
+        "other.service",
+        "part.service",
+        "needs.service",
+        "stops.service",
+    )
 
 
 @pytest.mark.parametrize(
