@@ -19,7 +19,7 @@ from .._rules.restart_plan import plan_restarts
 from .arguments import parse_confirm_after, parse_prefixes
 from .cases import collect_cases
 from .collect import Collected, collect
-from .plan_options import parse_expected, parse_refused, parse_settings, parse_since
+from .plan_options import parse_checks, parse_expected, parse_refused, parse_settings, parse_since
 from .plan_results import (
     compose_outcome_message,
     compose_plan_message,
@@ -32,12 +32,13 @@ from .plan_results import (
 from .results import Json, render_gaps
 
 _STALE = (STALE_ADDRESS, STALE_INTERFACE)
+_INTENDED = "intended_addresses"
 
 
 def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What rebind_plan returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     settings = parse_settings(params)
-    expected = parse_expected(params["expected"])
+    expected, checks = parse_expected(params["expected"]), parse_checks(params["checks"])
     since, refused = parse_since(params), parse_refused(params["connects"])
     backend = select_backend("auto")
     collected, notes = _look(backend, params)
@@ -45,7 +46,7 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     if params["since"] is not None:
         return _look_back(since, refused, collected), collected.gaps
     stale = [listener for listener in view.listeners if listener.binding.state in _STALE]
-    cases, gaps = collect_cases(backend, view, stale, expected, params["checks"])
+    cases, gaps = collect_cases(backend, view, stale, expected, checks)
     plans = plan_restarts(cases, settings)
     require_commands(plans, settings)
     gaps = tuple(dict.fromkeys(collected.gaps + gaps))
@@ -72,7 +73,7 @@ def _look_back(since: Sequence[Before], refused: Collection[Refused], collected:
 def _look(backend: Backend, params: dict[str, Any]) -> tuple[Collected, list[str]]:
     """One sample, or two: then stale is what both show."""
     confirm_after = parse_confirm_after(params["confirm_after"])
-    intended = parse_prefixes("intended_addresses", params["intended_addresses"])
+    intended = parse_prefixes(f"{_INTENDED} (rebind_{_INTENDED} of the role)", params[_INTENDED])
     first = collect(backend, intended=intended)
     before = {listener.socket.identity for listener in first.view.listeners if listener.binding.state in _STALE}
     if not confirm_after or not before:

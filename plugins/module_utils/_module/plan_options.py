@@ -6,42 +6,60 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from .._model.plans import Settings, Wish
+from .._model.plans import RELOAD, RESTART, Settings, Wish
 from .._rules.rebind_outcome import Before, Place, Refused
 from .._rules.restart_proof import PORT_BUSY
 from .._wire.server_config import ServerConfigError, parse_endpoint
 from .arguments import InvalidOption, parse_globs
+from .preflight import complete_unit
 
 _LONGEST_WAIT = 3600  # seconds
 _WISH = "ADDRESS:PORT, [IPV6]:PORT, either with /udp, or a dictionary of address, port, protocol and interface"
 _WISH_KEYS = {"address", "port", "protocol", "interface"}
+_UNIT_LABEL = re.compile(r"([^\s/*?\[]+)( of uid [0-9]+)?")
+_CONTAINER_LABEL = re.compile(r"[a-z]+ container \S+( of uid [0-9]+)?")
+_LABEL = "the name of a unit, for a user's with ` of uid NUMBER` behind it, or `ENGINE container ID`, as in a plan"
+
+T = TypeVar("T")
 
 
 def parse_settings(params: Mapping[str, Any]) -> Settings:
     """Raises InvalidOption."""
     for option, least, most in (("max_wait", 0, _LONGEST_WAIT), ("max_units", 0, 10000)):
         if not least <= params[option] <= most:
-            raise InvalidOption(option, params[option], f"a number from {least} to {most}")
-    for option in ("actions", "never_restart", "checks"):
-        for unit, value in params[option].items():
-            if not isinstance(value, str) or (option != "checks" and not value.strip()):
-                raise InvalidOption(f"{option}[{unit}]", value, "text")
-            if option != "never_restart" and not _is_command(value):
-                raise InvalidOption(f"{option}[{unit}]", value, "a command whose quotes are closed, as for a shell")
+            raise _refuse(option, params[option], f"a number from {least} to {most}")
+    for glob, why in params["never_restart"].items():
+        if not isinstance(why, str) or not why.strip():
+            raise _refuse("never_restart", why, "a reason, as text", glob)
     return Settings(
-        actions={unit: value.strip() for unit, value in params["actions"].items()},
+        actions={unit: _spell_action(value) for unit, value in _parse_commands("actions", params["actions"]).items()},
         unproven=params["unproven"] == "restart",
         containers=params["containers"],
-        never=dict(params["never_restart"]),
-        units=parse_globs("units", params["units"]),
+        never={name: why for glob, why in params["never_restart"].items() for name in complete_glob(str(glob))},
+        units=tuple(name for glob in parse_globs("units", params["units"]) for name in complete_glob(glob)),
         max_units=params["max_units"],
         max_wait=params["max_wait"],
         allow_downtime=params["allow_downtime"],
     )
+
+
+def parse_checks(value: Mapping[str, Any]) -> dict[str, str]:
+    """Label → command, empty for none. Raises InvalidOption."""
+    return _parse_commands("checks", value)
+
+
+def _parse_commands(option: str, value: Mapping[str, Any]) -> dict[str, str]:
+    for unit, command in value.items():
+        if not isinstance(command, str) or not (command.strip() or option == "checks"):
+            raise _refuse(option, command, "text", unit)
+        if not _is_command(command):
+            raise _refuse(option, command, "a command whose quotes are closed, as for a shell", unit)
+    return {unit: command.strip() for unit, command in _complete_labels(option, value).items()}
 
 
 def _is_command(text: str) -> bool:
@@ -52,18 +70,52 @@ def _is_command(text: str) -> bool:
     return "\0" not in text and (not words or bool(words[0].strip()))
 
 
+def _spell_action(text: str) -> str:
+    """Nobody means a program called Reload."""
+    return text.lower() if text.lower() in (RELOAD, RESTART) else text
+
+
 def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[Wish, ...]]:
-    """Unit → where it is to listen. Raises InvalidOption."""
+    """Label → where it is to listen. Raises InvalidOption."""
     expected = {}
     for unit, wishes in value.items():
-        option = f"expected[{unit}]"
         if not isinstance(wishes, list) or not wishes:
-            raise InvalidOption(option, wishes, f"a list of at least one: {_WISH}")
-        expected[unit] = tuple(_parse_wish(option, wish) for wish in wishes)
-    return expected
+            raise _refuse("expected", wishes, f"a list of at least one: {_WISH}", unit)
+        expected[unit] = tuple(_parse_wish(unit, wish) for wish in wishes)
+    return _complete_labels("expected", expected)
 
 
-def _parse_wish(option: str, value: object) -> Wish:
+def _complete_labels(option: str, value: Mapping[str, T]) -> dict[str, T]:
+    """By label, which for units is completed as systemctl does it. What can be the label of nothing is refused: an
+    option that is silently not applied may be the one that holds a restart back. Raises InvalidOption.
+    """
+    labels: dict[str, T] = {}
+    for key, item in value.items():
+        label = str(key).strip()
+        match = _UNIT_LABEL.fullmatch(label)
+        if match:
+            label = complete_unit(match[1]) + (match[2] or "")
+        elif not _CONTAINER_LABEL.fullmatch(label):
+            raise _refuse(option, key, _LABEL)
+        if label in labels:
+            raise _refuse(option, key, f"each unit once, and {label} is in it twice")
+        labels[label] = item
+    return labels
+
+
+def complete_glob(glob: str) -> tuple[str, ...]:
+    """As it is (it may mean a container), and what systemctl would take for the name of a service as one."""
+    glob = glob.strip()
+    return tuple(dict.fromkeys((glob, complete_unit(glob))))
+
+
+def _refuse(option: str, value: object, allowed: str, key: object = None) -> InvalidOption:
+    """By the name of the module's option, and the one that users of the role have written."""
+    place = option if key is None else f"{option}[{key}]"
+    return InvalidOption(f"{place} (rebind_{option} of the role)", value, allowed)
+
+
+def _parse_wish(unit: str, value: object) -> Wish:
     if isinstance(value, str):
         text, _slash, protocol = value.strip().partition("/")
         interface = None
@@ -72,13 +124,13 @@ def _parse_wish(option: str, value: object) -> Wish:
         text = f"[{address}]:{value['port']}" if ":" in address else f"{address}:{value['port']}"
         protocol, interface = str(value.get("protocol") or ""), value.get("interface") or None
     else:
-        raise InvalidOption(option, value, _WISH)
+        raise _refuse("expected", value, _WISH, unit)
     if protocol not in ("", "tcp", "udp") or not (interface is None or isinstance(interface, str)):
-        raise InvalidOption(option, value, _WISH)
+        raise _refuse("expected", value, _WISH, unit)
     try:
         return parse_endpoint(text, protocol or "tcp", interface)
     except ServerConfigError:
-        raise InvalidOption(option, value, _WISH) from None
+        raise _refuse("expected", value, _WISH, unit) from None
 
 
 def parse_since(params: Mapping[str, Any]) -> list[Before]:

@@ -235,4 +235,8 @@ def complete_name(unit: str) -> str:
     name = unit.strip()
     if not name or "/" in name or "*" in name or "?" in name:
         raise InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
+    return complete_unit(name)
+
+
+def complete_unit(name: str) -> str:
     return name if name.endswith(_UNIT_TYPES) else f"{name}.service"

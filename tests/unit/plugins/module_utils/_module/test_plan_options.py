@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_options import (
     make_place,
+    parse_checks,
     parse_expected,
     parse_refused,
     parse_settings,
@@ -93,14 +94,77 @@ def test_a_wrong_declaration_is_named(value: object) -> None:
 def test_a_wrong_option_is_named(option: str, value: object) -> None:
     with pytest.raises(InvalidOption, match=option):
         parse_settings({**PARAMS, option: value})
+        parse_checks({**PARAMS, option: value}["checks"])
+
+
+def test_an_error_names_the_option_the_role_has_it_from_the_value_and_what_is_allowed() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        parse_checks({"x.service": 'unbalanced "'})
+    assert str(caught.value) == (
+        "option checks[x.service] (rebind_checks of the role): 'unbalanced \"' is not allowed; it takes a command whose"
+        " quotes are closed, as for a shell"
+    )
+
+
+# What a caller writes → the label of the plan.
+TEST_LABELS = [
+    ("nginx.service", "nginx.service"),
+    (" nginx ", "nginx.service"),
+    ("ssh.socket", "ssh.socket"),
+    ("u@1", "u@1.service"),
+    ("dev-x\\x2dy.mount", "dev-x\\x2dy.mount"),
+    ("nginx of uid 1000", "nginx.service of uid 1000"),
+    ("nginx.service of uid 1000", "nginx.service of uid 1000"),
+    ("docker container 4c01", "docker container 4c01"),
+    ("podman container 4c01 of uid 1000", "podman container 4c01 of uid 1000"),
+]
+
+
+@pytest.mark.parametrize(("key", "label"), TEST_LABELS)
+def test_units_are_named_as_systemctl_takes_them(key: str, label: str) -> None:
+    assert list(parse_expected({key: ["192.0.2.5:443"]})) == [label]
+    assert parse_checks({key: "check"}) == {label: "check"}
+    assert parse_settings({**PARAMS, "actions": {key: "reload"}}).actions == {label: "reload"}
+
+
+@pytest.mark.parametrize("key", ["", "nginx*", "two words", "docker 4c01", "nginx of user me", "a/b"])
+def test_what_can_be_no_unit_is_named(key: str) -> None:
+    for parse in (
+        lambda: parse_expected({key: ["192.0.2.5:443"]}),
+        lambda: parse_checks({key: "check"}),
+        lambda: parse_settings({**PARAMS, "actions": {key: "reload"}}),
+    ):
+        with pytest.raises(InvalidOption, match="the name of a unit"):
+            parse()
+
+
+def test_a_unit_that_is_named_twice() -> None:
+    with pytest.raises(InvalidOption, match=r"nginx\.service is in it twice"):
+        parse_checks({"nginx": "a", "nginx.service": "b"})
+
+
+TEST_GLOBS = [
+    ("plain", ("plain", "plain.service")),
+    ("web-[0-9]", ("web-[0-9]", "web-[0-9].service")),
+    ("nginx*", ("nginx*", "nginx*.service")),
+    ("*.socket", ("*.socket",)),
+    ("init.scope", ("init.scope",)),
+]
+
+
+@pytest.mark.parametrize(("glob", "names"), TEST_GLOBS)
+def test_a_glob_without_a_kind_means_a_service_as_well(glob: str, names: tuple[str, ...]) -> None:
+    settings = parse_settings({**PARAMS, "units": [glob], "never_restart": {glob: "no"}})
+    assert settings.units == names
+    assert settings.never == dict.fromkeys(names, "no")
 
 
 def test_settings() -> None:
-    settings = parse_settings(
-        {**PARAMS, "unproven": "restart", "actions": {"x.service": " reload "}, "checks": {"x": ""}}
-    )
+    actions = {"x.service": " reload ", "y.service": "Reload", "z.service": "RESTART", "w.service": "/bin/Reload"}
+    settings = parse_settings({**PARAMS, "unproven": "restart", "actions": actions})
     assert settings.unproven
-    assert settings.actions == {"x.service": "reload"}
+    assert list(settings.actions.values()) == ["reload", "reload", "restart", "/bin/Reload"]
+    assert parse_checks({"x": ""}) == {"x.service": ""}
 
 
 LISTENER = {"protocol": "tcp", "address": "192.0.2.10", "port": 80, "interface": None, "ifindex": None}
