@@ -14,7 +14,7 @@ from .._model.gaps import Gap
 from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, Listener
 from .._model.plans import NONE
 from .._readers.backends import Backend, select_backend
-from .._rules.rebind_outcome import GOOD, Before, Refused, judge_outcome, rank
+from .._rules.rebind_outcome import GOOD, Before, Refused, is_of, judge_outcome, rank
 from .._rules.restart_plan import plan_restarts
 from .arguments import parse_confirm_after, parse_prefixes
 from .cases import collect_cases
@@ -60,8 +60,12 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
 
 
 def _look_back(since: Sequence[Before], refused: Collection[Refused], collected: Collected) -> Json:
-    states = index_states(collected.view.listeners, collected.view.locality.links)
-    outcomes = sorted((judge_outcome(before, states, refused) for before in since), key=rank)
+    listeners, links = collected.view.listeners, collected.view.locality.links
+    outcomes = []
+    for before in since:
+        own = [listener for listener in listeners if is_of(before, listener.ownership.service)]
+        outcomes.append(judge_outcome(before, index_states(own, links), refused))
+    outcomes.sort(key=rank)
     return {
         "outcomes": [render_outcome(outcome) for outcome in outcomes],
         "broken": sum(outcome.outcome not in GOOD for outcome in outcomes),

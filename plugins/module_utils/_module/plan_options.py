@@ -158,6 +158,9 @@ def _parse_before(
             failed=str(failed[label]) if label in failed else None,
             rescued=label in rescued,
             left=_explain_left(last, is_last=label in left),
+            companion=label.replace(str(entry["unit"]), str(entry["companion"]), 1) if entry["companion"] else "",
+            engine=str(entry["manager"]) if entry["scope"] == "container" else "",
+            tried=frozenset(_parse_connect(row) for row in entry["endpoints"]),
             waited=label in left and (bool(last.get("wait")) or last.get("decision") == PORT_BUSY),
         )
     except (KeyError, TypeError, ValueError):
@@ -177,12 +180,16 @@ def parse_refused(connects: Sequence[Mapping[str, Any]]) -> set[Refused]:
     refused = set()
     for row in connects:
         try:
-            place = Refused(str(row["host"]), int(row["port"]), row["interface"])
+            place = _parse_connect(row)
         except (KeyError, TypeError, ValueError):
             raise InvalidOption("connects", row, "the endpoints that connect_check returned, as they were") from None
         if not row.get("connected"):
             refused.add(place)
     return refused
+
+
+def _parse_connect(row: Mapping[str, Any]) -> Refused:
+    return Refused(str(row["host"]), int(row["port"]), row["interface"])
 
 
 def make_place(value: Mapping[str, Any]) -> Place:

@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, TCP
+from .._model.owners import Service
 from .._model.plans import RESTART, RESTART_SOCKET
+from .restart_plan import label_service
 
 FIXED = "fixed"
 STILL_STALE = "still_stale"
@@ -54,6 +56,9 @@ class Before(NamedTuple):
     rescued: bool
     left: str = ""  # why nothing was done, and how to go on; empty where nothing was planned in the first place
     waited: bool = False  # nothing was done because its port did not become clear
+    companion: str = ""  # label of the service that the socket starts
+    engine: str = ""  # of a container
+    tried: frozenset[Refused] = frozenset()  # where a connect was to be made
 
 
 class Outcome(NamedTuple):
@@ -67,8 +72,18 @@ def rank(outcome: Outcome) -> tuple[int, str]:
     return OUTCOMES.index(outcome.outcome), outcome.label
 
 
+def is_of(before: Before, service: Optional[Service]) -> bool:
+    """Whether what that service holds counts: another one that listens in the same place does not serve for this one.
+    A container that was made anew is another one with the same engine, and which one may not be known.
+    """
+    if before.engine:
+        return service is None or (service.scope, service.manager) == ("container", before.engine)
+    label = label_service(service)
+    return label == before.label or bool(label) and label == before.companion
+
+
 def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[Refused]) -> Outcome:
-    """states: binding state of each listener that is there now. refused: TCP connects that did not succeed."""
+    """states: binding state of each listener that the unit has now. refused: TCP connects that did not succeed."""
     stale = [place for place in before.stale if states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)]
     if before.action == "none":
         if stale and before.waited:
@@ -83,7 +98,7 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
         place
         for place in wanted
         if not _is_served(place, states)
-        or (place.protocol == TCP and _is_refused(place, refused))
+        or (place.protocol == TCP and _is_refused(place, refused, before.tried))
         or states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)
     )
     named = ", ".join(map(describe_place, missing))
@@ -110,8 +125,10 @@ def _is_served(place: Place, states: Mapping[Place, str]) -> bool:
     return place in states or place._replace(address=any_address, interface=None) in states
 
 
-def _is_refused(place: Place, refused: Collection[Refused]) -> bool:
-    """A wildcard is tried at loopback; one that is pinned at some address of its interface."""
+def _is_refused(place: Place, refused: Collection[Refused], tried: Collection[Refused]) -> bool:
+    """A wildcard is tried at loopback (:: at the IPv4 one where there is no ::1); one that is pinned at some address of
+    its interface.
+    """
     if place.interface is not None and place.address in ("0.0.0.0", "::"):
         return any(
             (row.port, row.interface, ":" in row.host) == (place.port, place.interface, ":" in place.address)
@@ -119,7 +136,8 @@ def _is_refused(place: Place, refused: Collection[Refused]) -> bool:
         )
     host = place.address
     if place.interface is None:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        loopback6 = Refused("::1", place.port, None)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1" if loopback6 in tried else "127.0.0.1"}.get(host, host)
     return Refused(host, place.port, place.interface) in refused
 
 

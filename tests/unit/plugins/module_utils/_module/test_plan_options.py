@@ -171,6 +171,11 @@ LISTENER = {"protocol": "tcp", "address": "192.0.2.10", "port": 80, "interface":
 BIND = {"protocol": "tcp", "address": "192.0.2.20", "port": 80, "interface": None, "verdict": "ok"}
 ENTRY = {
     "label": "nginx.service",
+    "unit": "nginx.service",
+    "manager": "systemd",
+    "scope": "system",
+    "companion": None,
+    "endpoints": [],
     "action": "restart",
     "proven": True,
     "stale": [LISTENER],

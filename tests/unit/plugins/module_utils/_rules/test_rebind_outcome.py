@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import (
     OUTCOMES,
     Before,
     Place,
     Refused,
     describe_place,
+    is_of,
     judge_outcome,
 )
 
@@ -39,6 +41,9 @@ def make_before(
     return Before("nginx.service", action, (OLD,), healthy, wished, failed, rescued)
 
 
+ANY6 = Place("tcp", "::", 443, None)
+LOOPBACK4, LOOPBACK6 = Refused("127.0.0.1", 443, None), Refused("::1", 443, None)
+DUAL = make_before(healthy=(ANY6,), wished=())
 FINE = {NEW: "valid", LOCAL: "valid"}
 
 # before, what is there now, what gave no connect → outcome, what is missing
@@ -59,6 +64,10 @@ TEST_OUTCOMES: list[tuple[Before, dict[Place, str], set[Refused], str, tuple[Pla
     (make_before(), {NEW: "valid"}, set(), "missing", (LOCAL,)),
     (make_before(), FINE, {Refused("127.0.0.1", 8080, None)}, "missing", (LOCAL,)),
     (make_before(healthy=(ANY,), wished=()), {ANY: "wildcard"}, {Refused("127.0.0.1", 443, None)}, "missing", (ANY,)),
+    # ::1, or where that is not there the other loopback address.
+    (DUAL._replace(tried=frozenset([LOOPBACK6])), {ANY6: "wildcard"}, {LOOPBACK6}, "missing", (ANY6,)),
+    (DUAL._replace(tried=frozenset([LOOPBACK6])), {ANY6: "wildcard"}, {LOOPBACK4}, "fixed", ()),
+    (DUAL._replace(tried=frozenset([LOOPBACK4])), {ANY6: "wildcard"}, {LOOPBACK4}, "missing", (ANY6,)),
     (make_before(), {NEW: "stale_address", LOCAL: "valid"}, set(), "missing", (NEW,)),
     (make_before(wished=()), {OLD: "stale_address", LOCAL: "valid"}, set(), "still_stale", ()),
     # What it lost is worse than what it did not gain.
@@ -121,3 +130,29 @@ def test_nothing_done_says_why_and_how_to_go_on() -> None:
 def test_the_worst_comes_first_and_every_outcome_has_its_place() -> None:
     assert {row[3] for row in TEST_OUTCOMES} == set(OUTCOMES)
     assert OUTCOMES.index("failed") < OUTCOMES.index("missing") < OUTCOMES.index("fixed") < OUTCOMES.index("untouched")
+
+
+NGINX = Service("systemd", "nginx.service", "system")
+OF_SOCKET = make_before()._replace(label="ssh.socket", companion="ssh.service")
+OF_NOBODY = make_before("none")._replace(label="")
+OF_CONTAINER = make_before()._replace(label="docker container 4c01", engine="docker")
+TEST_OWN: list[tuple[Before, Optional[Service], bool]] = [
+    (make_before(), NGINX, True),
+    (make_before(), NGINX._replace(unit="u@2.service"), False),
+    (make_before(), NGINX._replace(scope="user", uid=1000), False),
+    (make_before(), None, False),
+    (OF_SOCKET, NGINX._replace(unit="ssh.socket"), True),
+    (OF_SOCKET, NGINX._replace(unit="ssh.service"), True),
+    (OF_SOCKET, NGINX, False),
+    (OF_NOBODY, None, True),
+    (OF_NOBODY, NGINX, False),
+    (OF_CONTAINER, Service("docker", "9f02", "container"), True),
+    (OF_CONTAINER, None, True),
+    (OF_CONTAINER, Service("podman", "9f02", "container"), False),
+    (OF_CONTAINER, NGINX, False),
+]
+
+
+@pytest.mark.parametrize(("before", "service", "own"), TEST_OWN)
+def test_only_what_the_unit_itself_holds_counts(before: Before, service: Optional[Service], own: bool) -> None:
+    assert is_of(before, service) is own
