@@ -99,6 +99,8 @@ def make_case(**fields: Any) -> Case:
         "carries_run": None,
         "kills_run": False,
         "has_rights": True,
+        "interfaces": {2: "eth0", 3: "eth1"},
+        "rebinds_on_reload": False,
     }
     return Case(**{**given, **fields})
 

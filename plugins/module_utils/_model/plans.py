@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from .listeners import Listener
@@ -85,8 +86,11 @@ class Case(NamedTuple):
     proof: Proof
     dependents: tuple[Dependent, ...]
     carries_run: Optional[str]  # why this very run depends on the unit
-    kills_run: bool  # its stop would end this very run
+    kills_run: bool  # its stop would end this very run, or what this run hangs on is stopped along
     has_rights: bool
+    interfaces: Mapping[int, str]  # index → name
+    rebinds_on_reload: bool  # told to reload its program binds anew, and ends where it cannot
+    obstacle: Optional[str] = None  # why systemd would not start it now
 
 
 class Settings(NamedTuple):

@@ -20,7 +20,7 @@ from .._rules.view import View
 from .known_units import Known, find_own, read_known
 from .prospects import Wanted, foresee_wishes
 from .run_carrier import find_carrier, kills_run
-from .unit_programs import NOTHING, ask_program
+from .unit_programs import NOTHING, ask_program, rebinds_on_reload
 
 _DOUBTFUL = (STALE_ADDRESS, STALE_INTERFACE, PENDING)
 
@@ -85,9 +85,20 @@ def _make_case(
         proof=proof,
         dependents=known.dependents if known else (),
         carries_run=find_carrier(units, [*stale, *healthy], carrier, view),
-        kills_run=kills_run(units, carrier),
+        kills_run=kills_run(units, carrier) or _is_stopped_along(known, carrier, view),
         has_rights=known.manager.has_rights if known else False,
+        interfaces={index: link.name for index, link in view.locality.links.items()},
+        rebinds_on_reload=known is not None and rebinds_on_reload(known),
     )
+
+
+def _is_stopped_along(known: Optional[Known], carrier: Carrier, view: View) -> bool:
+    """Whether this run hangs on a unit that systemd would stop along. Of its binds nothing is known."""
+    if known is None or not known.along:
+        return False
+    services = {known.service._replace(unit=unit.name) for unit in known.along}
+    held = [listener for listener in view.listeners if listener.ownership.service in services]
+    return kills_run(known.along, carrier) or find_carrier(known.along, held, carrier, view) is not None
 
 
 def _is_passing(listener: Listener, ephemeral: range) -> bool:

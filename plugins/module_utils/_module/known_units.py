@@ -16,12 +16,16 @@ from .._model.plans import Dependent
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
 
-_KINDS = (".service", ".socket", ".target")  # that a stop goes on to, or through
+_KINDS = (".service", ".socket")  # that hand each other listeners
 _ROUNDS = 5  # from a unit to what is stopped with it, from that to more
 
 
 class _Unread(Exception):
     """Name of a unit, and why nothing is known of it."""
+
+
+class _Lost(Exception):
+    """Name of a unit that would be stopped along, and that nobody could start again."""
 
 
 class Known(NamedTuple):
@@ -34,6 +38,7 @@ class Known(NamedTuple):
     dependents: tuple[Dependent, ...]
     manager: Manager
     gap: Optional[Gap] = None  # its manager gave no answer
+    along: tuple[Unit, ...] = ()  # the dependents
 
     @property
     def program(self) -> Optional[Unit]:
@@ -87,13 +92,21 @@ def _know(
         return Known(service, None, None, f"{unit.name} gives its listeners to several units: {names}", (), manager)
     companion = companions[0] if companions else None
     try:
-        dependents = _find_dependents(service, [unit, *companions], others, listeners)
+        along = _find_along([unit, *companions], others)
     except _Unread as error:
         name, why = error.args
         gap = Gap("systemd", f"what is to be known of {name} before a restart of {service.unit}", why)
         reason = f"{name} would be restarted along, and {why}"
         return Known(service, None, None, reason, (), manager, gap)
-    return Known(service, unit, companion, None, dependents, manager)
+    except _Lost as error:
+        reason = f"{error} would be stopped along, and systemd could not start it again"
+        return Known(service, None, None, reason, (), manager)
+    holders = [service._replace(unit=dependent.name) for dependent in along]
+    dependents = tuple(
+        Dependent(holder.unit, sum(listener.ownership.service == holder for listener in listeners))
+        for holder in holders
+    )
+    return Known(service, unit, companion, None, dependents, manager, along=along)
 
 
 def _read_others(manager: Manager, units: Mapping[str, Union[Unit, str]]) -> dict[str, Union[Unit, str]]:
@@ -104,14 +117,17 @@ def _read_others(manager: Manager, units: Mapping[str, Union[Unit, str]]) -> dic
             name
             for unit in known.values()
             if isinstance(unit, Unit)
-            for name in (*unit.triggers, *unit.triggered_by, *unit.restarted_along)
-            if name.endswith(_KINDS)
+            for name in (*_find_linked(unit), *unit.restarted_along)
         }
         fresh = sorted(related - set(known))
         if not fresh:
             break
         known.update(read_units(manager, fresh))
     return known
+
+
+def _find_linked(unit: Unit) -> list[str]:
+    return [name for name in (*unit.triggers, *unit.triggered_by) if name.endswith(_KINDS)]
 
 
 def _find_companions(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> list[Unit]:
@@ -124,31 +140,27 @@ def _find_companions(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> list
     return [found for found in map(others.get, unit.triggers) if isinstance(found, Unit)]
 
 
-def _find_dependents(
-    service: Service,
-    stopped: Sequence[Unit],
-    others: Mapping[str, Union[Unit, str]],
-    listeners: Sequence[Listener],
-) -> tuple[Dependent, ...]:
-    """What is active and would be stopped with these units, and with that, and so on. Raises _Unread."""
+def _find_along(stopped: Sequence[Unit], others: Mapping[str, Union[Unit, str]]) -> tuple[Unit, ...]:
+    """What is active and would be stopped with these units, and with that, and so on: services, targets, mounts, …
+
+    What is not active stops nothing, systemd drops its job. Raises _Unread, _Lost.
+    """
     own = [unit.name for unit in stopped]
     found: list[Unit] = []
     pending = list(stopped)
     while pending:
         for name in pending.pop(0).restarted_along:
             other = others.get(name)
-            if not name.endswith(_KINDS) or name in own or other in found:
+            if name in own or other in found:
                 continue
             if not isinstance(other, Unit):
                 raise _Unread(name, other or "it is too far away to be looked at")
-            if other.is_active:
+            if other.is_active and other.name not in own:  # by another name: Alias=
+                if other.transient or other.refuse_manual_start or not other.can_start:
+                    raise _Lost(name)
                 found.append(other)
                 pending.append(other)
-    holders = [service._replace(unit=unit.name) for unit in found]
-    return tuple(
-        Dependent(holder.unit, sum(listener.ownership.service == holder for listener in listeners))
-        for holder in holders
-    )
+    return tuple(found)
 
 
 def find_own(known: Optional[Known], listeners: Sequence[Listener]) -> list[Listener]:

@@ -50,6 +50,12 @@ def ask_program(
     return check, *_read_dump(server.method, server.dump(words), environment, user, check)
 
 
+def rebinds_on_reload(known: Known) -> bool:
+    """Whether a reload of its program is as good as a restart. Nothing is run or read for that."""
+    server = find_server(known.program.exec_start) if known.program is not None else None
+    return server is not None and server.rebinds_on_reload
+
+
 def _check(
     known: Known,
     server: Optional[Server],

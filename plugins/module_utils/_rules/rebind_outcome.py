@@ -79,7 +79,7 @@ def is_of(before: Before, service: Optional[Service]) -> bool:
     if before.engine:
         return service is None or (service.scope, service.manager) == ("container", before.engine)
     label = label_service(service)
-    return label == before.label or bool(label) and label == before.companion
+    return label == before.label or (bool(label) and label == before.companion)
 
 
 def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[Refused]) -> Outcome:

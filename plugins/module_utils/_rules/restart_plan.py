@@ -89,10 +89,8 @@ def plan_unit(case: Case, settings: Settings) -> Plan:
         return Plan(
             case, NONE, "carries_run", f"{case.carries_run}, and {missing}", judgement.advice or _CHECK_ADVICE, None
         )
-    if action == RELOAD:
-        return Plan(
-            case, action, RELOADED, "it reads its addresses anew when told to reload, and goes on serving", "", None
-        )
+    if action == RELOAD and not case.rebinds_on_reload:
+        return Plan(case, action, RELOADED, "told to reload, as wanted, which is taken to end nothing", "", None)
     return _plan_by_proof(case, settings, action, judgement)
 
 
@@ -103,8 +101,10 @@ def _plan_by_proof(case: Case, settings: Settings, action: str, judgement: Judge
     if state == PORT_BUSY:
         return _plan_wait(case, settings, action, judgement)
     if state in OVERRIDABLE and settings.unproven:
-        return Plan(case, action, FORCED, f"restarted without proof, as told; {reason}", "", None)
-    hint = "; or accept the risk with rebind_unproven: restart" if state in OVERRIDABLE else ""
+        done = "reloaded" if action == RELOAD else "restarted"
+        return Plan(case, action, FORCED, f"{done} without proof, as told; {reason}", "", None)
+    hint = _DAEMON_RELOAD if any(unit.need_daemon_reload for unit in (case.unit, case.companion) if unit) else ""
+    hint += "; or accept the risk with rebind_unproven: restart" if state in OVERRIDABLE else ""
     return Plan(case, NONE, state, reason, advice + hint, None)
 
 
@@ -112,11 +112,12 @@ def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement
     """While it runs if that can be long enough; else, if allowed, with the service stopped."""
     _state, reason, advice, clear_in = judgement
     fits = clear_in is not None and clear_in <= settings.max_wait
-    if fits and (action == CUSTOM or not settings.allow_downtime):
+    is_whole = action in (CUSTOM, RELOAD)
+    if fits and (is_whole or not settings.allow_downtime):
         return Plan(case, action, AFTER_WAIT, f"{reason}; restarted when it is clear", "", Wait(clear_in, False))
     # Stopping closes the open connections; what is left of them goes after a minute (TCP_TIMEWAIT_LEN).
-    # A command cannot be parted into a stop and a start.
-    if settings.allow_downtime and action != CUSTOM and settings.max_wait >= (60 if clear_in is None else clear_in):
+    # A command or a reload cannot be parted into a stop and a start.
+    if settings.allow_downtime and not is_whole and settings.max_wait >= (60 if clear_in is None else clear_in):
         return Plan(
             case, action, AFTER_WAIT, f"{reason}; stopped until it is clear, as allowed", "", Wait(clear_in, True)
         )
@@ -209,11 +210,14 @@ def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
 
 def refuse_never(case: Case, settings: Settings) -> Optional[Refusal]:
     """On the list of what is never restarted."""
-    for name in _names(case):
+    own = _names(case)
+    along = [dependent.unit for dependent in case.dependents if choose_action(case, settings) != RELOAD]
+    for name in (*own, *along):
         for pattern, reason in settings.never.items():
             if fnmatchcase(name, pattern):
+                who = name if name in own else f"systemd would restart {name} along, which"
                 return Refusal(
-                    "never_restart", f"{name} is never restarted: {reason}", "restart it, or the host, by hand"
+                    "never_restart", f"{who} is never restarted: {reason}", "restart it, or the host, by hand"
                 )
     return None
 
@@ -262,7 +266,8 @@ def refuse_kill(case: Case, _settings: Settings) -> Optional[Refusal]:
     """To stop the unit would end this very run, half-way."""
     if not case.kills_run:
         return None
-    return Refusal("kills_run", "this run is a process of the unit, and would end with it", "connect in another way")
+    why = "this run hangs on the unit, or on one that systemd would stop along, and would end with it"
+    return Refusal("kills_run", why, "connect in another way")
 
 
 def refuse_failed_check(case: Case, _settings: Settings) -> Optional[Refusal]:
@@ -272,6 +277,13 @@ def refuse_failed_check(case: Case, _settings: Settings) -> Optional[Refusal]:
         return None
     said = "could not be run" if check.status is None else f"ended with status {check.status}"
     return Refusal("check_failed", f"`{' '.join(check.command)}` {said}", f"correct the configuration: {check.output}")
+
+
+def refuse_obstacle(case: Case, _settings: Settings) -> Optional[Refusal]:
+    """systemd would not start it now."""
+    if case.obstacle is None:
+        return None
+    return Refusal("cannot_start", f"once stopped, it would stay down: {case.obstacle}", "see to that first")
 
 
 def refuse_dependents(case: Case, settings: Settings) -> Optional[Refusal]:
@@ -297,8 +309,10 @@ RULES: tuple[Rule, ...] = (
     refuse_kill,
     refuse_failed_check,
     refuse_dependents,
+    refuse_obstacle,
 )
 
+_DAEMON_RELOAD = "; its file is newer than what systemd has loaded: `systemctl daemon-reload`"
 _CHECK_ADVICE = "name a command in rebind_checks that checks its configuration"
 
 

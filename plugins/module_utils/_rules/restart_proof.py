@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from .._model.listeners import STALE_INTERFACE, UDP, Listener
@@ -61,9 +61,9 @@ def _judge_knowledge(case: Case) -> Optional[Judgement]:
     if proof.method == NO_METHOD or proof.problem is not None:
         return Judgement(NO_PROOF, proof.problem or "nothing tells where it will listen after a restart", declare)
     wishes = [prospect.wish for prospect in proof.prospects]
-    lost = [listener for listener in case.healthy if not any(covers(wish, listener) for wish in wishes)]
+    lost = [found for found in case.healthy if not any(covers(wish, found, case.interfaces) for wish in wishes)]
     if lost:
-        named = ", ".join(describe_endpoint(listener.socket) for listener in lost)
+        named = ", ".join(_describe_pinned(listener, case.interfaces) for listener in lost)
         return Judgement(UNCOVERED, f"it serves {named} now, which {proof.method} does not name", declare)
     for listener in case.stale:
         if listener.binding.state == STALE_INTERFACE and not any(_pins(wish, listener) for wish in wishes):
@@ -149,17 +149,23 @@ def _judge_prospect(prospect: Prospect) -> Optional[Judgement]:
     )
 
 
-def covers(wish: Wish, listener: Listener) -> bool:
-    """Whether what arrives at the listener will arrive at the wish as well."""
+def covers(wish: Wish, listener: Listener, interfaces: Mapping[int, str]) -> bool:
+    """Whether what arrives at the listener will arrive at the wish as well. interfaces: index → name."""
     socket = listener.socket
     if (wish.protocol, wish.port) != (socket.protocol, socket.port):
         return False
-    if bool(wish.interface) and not socket.ifindex:
+    # Also of a link-local address: its scope pins it.
+    if wish.interface and interfaces.get(socket.ifindex or 0) != wish.interface:
         return False
     if wish.packed == socket.packed:
         return True
     # :: serves IPv4 as well only where IPV6_V6ONLY is off, which the wish does not say.
     return not any(wish.packed) and wish.family == socket.family
+
+
+def _describe_pinned(listener: Listener, interfaces: Mapping[int, str]) -> str:
+    name = interfaces.get(listener.socket.ifindex or 0)
+    return f"{describe_endpoint(listener.socket)}{f' on {name}' if name else ''}"
 
 
 def _pins(wish: Wish, listener: Listener) -> bool:

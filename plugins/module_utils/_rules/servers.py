@@ -27,6 +27,7 @@ class Server(NamedTuple):
     check: Callable[[Sequence[str]], list[str]]
     method: Optional[str] = None  # of the Proof, where it tells where it will listen
     dump: Optional[Callable[[Sequence[str]], list[str]]] = None
+    rebinds_on_reload: bool = False  # and ends where that fails, while nginx, haproxy and named go on as they were
 
 
 def find_server(words: Sequence[str]) -> Optional[Server]:
@@ -81,11 +82,14 @@ def _file_of(command: str) -> Callable[[Sequence[str]], list[str]]:
 
 
 SERVERS = (
-    Server(("sshd",), _sshd("-t"), SSHD, _sshd("-T")),
+    # sshd.c, sighup_restart(): it closes its sockets and executes itself; "Cannot bind any address." is fatal.
+    Server(("sshd",), _sshd("-t"), SSHD, _sshd("-T"), rebinds_on_reload=True),
     Server(("nginx",), _nginx("-t"), NGINX, _nginx("-T")),
     Server(("haproxy",), lambda words: [words[0], "-c", *_keep(words, "fC")]),
-    Server(("apache2", "httpd"), lambda words: [words[0], "-t", *_keep(words, "fdD")]),
-    Server(("apachectl", "apache2ctl"), lambda words: [words[0], "configtest"]),
-    Server(("unbound",), _file_of("unbound-checkconf")),
+    # https://httpd.apache.org/docs/2.4/stopping.html: the parent exits where it cannot bind.
+    Server(("apache2", "httpd"), lambda words: [words[0], "-t", *_keep(words, "fdD")], rebinds_on_reload=True),
+    Server(("apachectl", "apache2ctl"), lambda words: [words[0], "configtest"], rebinds_on_reload=True),
+    # daemon.c, daemon_open_shared_ports(): on another port it binds anew, and "could not open ports" is fatal.
+    Server(("unbound",), _file_of("unbound-checkconf"), rebinds_on_reload=True),
     Server(("named",), _file_of("named-checkconf")),
 )

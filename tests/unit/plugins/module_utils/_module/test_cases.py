@@ -17,6 +17,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.units i
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.cases import collect_cases
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
 from builders import SEES_ALL, make_backend, make_listener, make_ownership
 from plan_world import GONE, HERE, NETWORK, PlanWorld
@@ -135,6 +136,47 @@ def test_the_run_that_hangs_on_it(world: PlanWorld) -> None:
     ((case,), _gaps) = collect(stale(), make_listener(HERE, 8080))
     assert case.carries_run == "this very run came in by one of its ports"
     assert case.kills_run
+
+
+TEST_ALONG = [
+    (Carrier((), HERE, 22, "/user.slice"), True),  # by a port of it
+    (Carrier((), None, 0, "/system.slice/ssh.service/x"), True),  # as a process of it
+    (Carrier((), HERE, 23, "/user.slice"), False),
+]
+
+
+@pytest.mark.parametrize(("carrier", "kills"), TEST_ALONG)
+def test_the_run_that_hangs_on_what_would_be_stopped_along(world: PlanWorld, carrier: Carrier, kills: bool) -> None:
+    world.carrier = carrier
+    world.units = {
+        "nginx.service": make_unit(restarted_along=("ssh.service",)),
+        "ssh.service": make_unit("ssh.service", main_pid=60, kill_mode="mixed"),
+    }
+    ((case,), _gaps) = collect(stale(), make_listener(HERE, 22, ownership=SSH))
+    assert [(dependent.unit, dependent.listeners) for dependent in case.dependents] == [("ssh.service", 1)]
+    assert (case.kills_run, case.carries_run) == (kills, None)
+
+
+TEST_RELOADS = [
+    (("/usr/sbin/sshd", "-D"), True),
+    (("/usr/sbin/apachectl", "start"), True),
+    (("/usr/sbin/nginx",), False),
+    (("/usr/bin/own",), False),
+    ((), False),
+]
+
+
+@pytest.mark.parametrize(("words", "rebinds"), TEST_RELOADS)
+def test_what_a_reload_of_it_is(world: PlanWorld, words: tuple[str, ...], rebinds: bool) -> None:
+    world.units = {"nginx.service": make_unit(exec_start=words)}
+    ((case,), _gaps) = collect(stale())
+    assert case.rebinds_on_reload is rebinds
+
+
+@pytest.mark.usefixtures("world")
+def test_interfaces_have_their_names() -> None:
+    ((case,), _gaps) = collect(stale())
+    assert case.interfaces == {2: "eth0"}
 
 
 def test_without_rights(world: PlanWorld) -> None:

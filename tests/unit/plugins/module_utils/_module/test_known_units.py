@@ -47,7 +47,14 @@ UNITS: dict[str, Unit] = {
         make_unit("far.service"),
         make_unit("api.socket", triggers=("api.service",), listens=LISTENS),
         make_unit("api.service", triggered_by=("api.socket",), restarted_along=("far.service",)),
+        make_unit("data.mount"),
         make_unit("lost.service", restarted_along=("unread.service",)),
+        make_unit("login.service", restarted_along=("session-9.scope",)),
+        make_unit("session-9.scope", can_start=False),
+        make_unit("web.service", restarted_along=("job.service",)),
+        make_unit("job.service", transient=True),
+        make_unit("top.service", restarted_along=("manual.target",)),
+        make_unit("manual.target", refuse_manual_start=True),
         make_unit("off.service", active_state="inactive"),
         make_unit("db.socket", triggers=("db.service",)),
     )
@@ -134,6 +141,7 @@ def test_only_active_dependents_count_with_what_they_hold() -> None:
         Dependent("app.service", 2),
         Dependent("part.target", 0),
         Dependent("db.socket", 0),
+        Dependent("data.mount", 0),
         Dependent("far.service", 0),  # by way of the target
     )
 
@@ -151,6 +159,18 @@ def test_a_dependent_that_cannot_be_read_is_no_reason_to_go_on() -> None:
     assert (known.unit, known.unreadable) == (None, "unread.service would be restarted along, and it is not there")
     assert known.gap is not None
     assert known.gap.subject == "what is to be known of unread.service before a restart of lost.service"
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("unit", "along"),
+    [("login.service", "session-9.scope"), ("web.service", "job.service"), ("top.service", "manual.target")],
+)
+def test_a_dependent_that_could_not_be_started_again_is_no_reason_to_go_on(unit: str, along: str) -> None:
+    known = know(unit)
+    assert known.unit is None
+    assert known.unreadable == f"{along} would be stopped along, and systemd could not start it again"
+    assert known.gap is None
 
 
 def test_nothing_is_asked_for_twice(asked: list[tuple[str, ...]]) -> None:

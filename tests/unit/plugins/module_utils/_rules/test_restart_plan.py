@@ -178,6 +178,36 @@ TEST_REFUSALS: list[tuple[Case, dict[str, Any], str, str, str]] = [
         "ssh.service is never restarted",
         "by hand",
     ),
+    (
+        make_case(dependents=(Dependent("docker.service", 0),)),
+        {"never": {"docker.service": "we said so"}, "unproven": True},
+        "never_restart",
+        "would restart docker.service along, which is never restarted",
+        "by hand",
+    ),
+    (make_case(obstacle="its condition fails"), {"unproven": True}, "cannot_start", "its condition fails", "first"),
+    # What binds anew when it is told to reload is restarted, whatever that is called.
+    (
+        make_case(rebinds_on_reload=True, proof=UNPROVEN),
+        {"actions": {"nginx.service": "reload"}},
+        "no_proof",
+        "nothing tells",
+        "rebind_expected",
+    ),
+    (
+        make_case(carries_run="it does", proof=UNPROVEN),
+        {"actions": {"nginx.service": "reload"}},
+        "carries_run",
+        "nothing tells",
+        "rebind_expected",
+    ),
+    (
+        make_case(unit=make_unit(need_daemon_reload=True), proof=UNPROVEN),
+        {},
+        "no_proof",
+        "nothing tells",
+        "`systemctl daemon-reload`; or accept",
+    ),
     (make_case(), {"units": ("redis*",)}, "not_listed", "rebind_units", "rebind_units"),
     # What is wanted of a service is wanted of the socket that it gets its listeners from.
     (make_case(**WITH_SOCKET), {"actions": {"ssh.service": "reload"}}, "cannot_reload", "ssh.socket", "rebind_actions"),
@@ -271,6 +301,29 @@ TEST_ACTIONS: list[tuple[Case, dict[str, Any], str, str, Optional[Wait]]] = [
         None,
     ),
     (make_case(proof=UNPROVEN), {"actions": {"nginx.service": "reload"}}, RELOAD, "reload", None),
+    (make_case(rebinds_on_reload=True), {"actions": {"nginx.service": "reload"}}, RELOAD, "proven", None),
+    (
+        make_case(rebinds_on_reload=True, proof=UNPROVEN),
+        {"actions": {"nginx.service": "reload"}, "unproven": True},
+        RELOAD,
+        "forced",
+        None,
+    ),
+    (
+        busy(40)._replace(rebinds_on_reload=True),
+        {"max_wait": 60.0, "allow_downtime": True, "actions": {"nginx.service": "reload"}},
+        RELOAD,
+        "after_wait",
+        Wait(40, False),
+    ),
+    # A reload stops nothing along.
+    (
+        make_case(dependents=(Dependent("docker.service", 1),)),
+        {"actions": {"nginx.service": "reload"}, "never": {"docker*": "no"}},
+        RELOAD,
+        "reload",
+        None,
+    ),
     (make_case(), {"actions": {"nginx.service": "nginx -s reload"}}, CUSTOM, "proven", None),
     (
         make_case(service=CONTAINER, unit=None),

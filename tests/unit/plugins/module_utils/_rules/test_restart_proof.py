@@ -62,6 +62,15 @@ TEST_PROOFS: list[
     (STALE, (listens("127.0.0.1:53/udp"),), DECLARED, (NEW, prospect("127.0.0.1:53")), "uncovered", "/udp", None),
     (STALE, HEALTHY, DECLARED, (NEW, prospect("[::]:8080")), "uncovered", "127.0.0.1:8080", None),
     (STALE, HEALTHY, DECLARED, (NEW, prospect("127.0.0.1:8080", interface="eth1")), "uncovered", "8080", None),
+    (
+        PINNED,
+        (listens("0.0.0.0:8443", ifindex=2),),
+        DECLARED,
+        (prospect("0.0.0.0:8443", interface="eth1"),),
+        "uncovered",
+        "0.0.0.0:8443/tcp on eth0",
+        None,
+    ),
     (PINNED, (), DECLARED, (prospect("0.0.0.0:8443"),), "interface_unknown", "pinned", None),
     (PINNED, (), SSHD, (prospect("0.0.0.0:8443"),), "interface_unknown", "sshd -T", None),
     (PINNED, (), DECLARED, (prospect("0.0.0.0:9", interface="eth1"),), "interface_unknown", "pinned", None),
@@ -121,12 +130,17 @@ TEST_COVERS = [
     (wish("192.0.2.5:443", "eth1"), listens("192.0.2.5:443", ifindex=3), True),
     (wish("192.0.2.5:443", "eth1"), listens("192.0.2.5:443"), False),
     (wish("192.0.2.5:443"), listens("192.0.2.5:443", ifindex=3), True),
+    # The one on eth2 is another one, and so is a link-local address there; nor does eth1 stand for an unnamed link.
+    (wish("0.0.0.0:443", "eth1"), listens("0.0.0.0:443", ifindex=3), True),
+    (wish("0.0.0.0:443", "eth1"), listens("0.0.0.0:443", ifindex=4), False),
+    (wish("[fe80::5]:443", "eth1"), listens("[fe80::5]:443", ifindex=4), False),
+    (wish("0.0.0.0:443", "eth1"), listens("0.0.0.0:443", ifindex=9), False),
 ]
 
 
 @pytest.mark.parametrize(("claim", "listener", "expected"), TEST_COVERS)
 def test_covers(claim: Wish, listener: Listener, expected: bool) -> None:
-    assert covers(claim, listener) is expected
+    assert covers(claim, listener, {3: "eth1", 4: "eth2"}) is expected
 
 
 def test_a_wish_is_told_as_people_write_it() -> None:
