@@ -334,19 +334,28 @@ plan:
           description: All of it, one command after the other.
           type: list
           elements: list
-          sample: [[systemctl, --no-ask-password, restart, nginx.service]]
-        stop:
-          description: Its first half.
+          sample: [[systemctl, --no-ask-password, restart, --, nginx.service]]
+        systemctl:
+          description: What C(systemctl) is for its manager.
           type: list
-          elements: list
-        start:
-          description: Its second half.
+          elements: str
+          sample: [systemctl, --no-ask-password]
+        survive:
+          description: What goes before a command that is to go on when whoever started it is gone. The role stops and
+            starts units in this way.
           type: list
-          elements: list
-        recover:
-          description: Starts it after a failure.
+          elements: str
+          sample: [systemd-run, --no-ask-password, --quiet, --collect, --property=Type=oneshot]
+        units:
+          description: What has to be stopped together, in the order of a start.
           type: list
-          elements: list
+          elements: str
+          sample: [nginx.service]
+        along:
+          description: What systemd stops along with them, and what is to be started again after them.
+          type: list
+          elements: str
+          sample: []
         state:
           description: Says whether it is active.
           type: list

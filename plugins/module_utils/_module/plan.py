@@ -19,6 +19,7 @@ from .._rules.restart_plan import plan_restarts
 from .arguments import parse_confirm_after, parse_prefixes
 from .cases import collect_cases
 from .collect import Collected, collect
+from .plan_commands import require_commands
 from .plan_options import parse_checks, parse_expected, parse_refused, parse_settings, parse_since
 from .plan_results import (
     compose_outcome_message,
@@ -27,7 +28,6 @@ from .plan_results import (
     index_states,
     render_outcome,
     render_plan,
-    require_commands,
 )
 from .results import Json, render_gaps
 

@@ -6,27 +6,22 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from collections.abc import Collection, Sequence
 from typing import Optional
 
 from .._model.addresses import Link
 from .._model.listeners import Listener
-from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Check, Plan, Prospect, Settings
+from .._model.plans import NONE, RELOAD, Check, Plan, Prospect, Settings
 from .._model.restarts import UNAVAILABLE
-from .._readers.units import Manager
 from .._rules.rebind_outcome import Outcome, Place, describe_place
-from .._rules.restart_plan import AFTER_WAIT, find_wanted, label_service, make_container_restart
+from .._rules.restart_plan import AFTER_WAIT, label_service
 from .._rules.restart_proof import ADDRESS_MISSING, PROVEN, judge_proof
 from .._rules.view import View, describe_endpoint, describe_holder
 from .._wire.text import format_address
-from .arguments import InvalidOption
+from .plan_commands import make_commands
 from .plan_endpoints import find_endpoints
 from .plan_options import make_place
 from .results import Json, render_listener
-
-_LOG_LINES = "20"
 
 
 def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
@@ -81,70 +76,6 @@ def _render_check(check: Optional[Check]) -> Optional[Json]:
     if check is None:
         return None
     return {"command": list(check.command), "status": check.status, "output": check.output}
-
-
-def make_commands(plan: Plan, settings: Settings) -> Json:
-    """What carries the plan out, as lists of words. `restart` is all of it; `stop` and `start` are its halves,
-    `recover` starts it after a failure.
-    """
-    case = plan.case
-    service = case.service
-    nothing: Json = {"restart": [], "stop": [], "start": [], "recover": [], "state": [], "journal": []}
-    if plan.action == NONE or service is None:
-        return nothing
-    wanted = find_wanted(settings.actions, service, case.companion) or ""
-    if service.scope == "container":
-        own = make_container_restart(service) if wanted == RESTART else None
-        return {**nothing, "restart": [own or shlex.split(wanted)]}
-    systemctl = list(Manager(service.uid).command)
-    unit = service.unit
-    # "--", as the name of a unit may begin with a dash.
-    stop, start = [[*systemctl, "stop", "--", unit]], [[*systemctl, "start", "--", unit]]
-    restart = [[*systemctl, "restart", "--", unit]]
-    companion = case.companion
-    if plan.action == RESTART_SOCKET and companion is not None:
-        # Together, so that no connection can start the service in between: a .socket cannot start while it runs.
-        stop = [[*systemctl, "stop", "--", unit, companion.name]]
-        if companion.is_active:
-            start.append([*systemctl, "start", "--", companion.name])
-    if case.dependents and plan.action in (RESTART, RESTART_SOCKET):
-        # A restart starts them again, a stop with a start does not.
-        start.append([*systemctl, "start", "--", *[dependent.unit for dependent in case.dependents]])
-    if plan.action == RESTART_SOCKET and companion is not None:
-        restart = stop + start
-    elif plan.action == RELOAD:
-        restart = [[*systemctl, "reload", "--", unit]]
-    elif plan.action == CUSTOM:
-        restart = [shlex.split(wanted)]
-    program = companion.name if companion is not None else unit
-    match = [f"--unit={program}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={program}", f"_UID={service.uid}"]
-    return {
-        "restart": restart,
-        "stop": stop,
-        "start": start,
-        # It may be between two automatic restarts, or have used up its StartLimitBurst=.
-        "recover": [*stop, [*systemctl, "reset-failed", "--", *map(_make_glob, stop[0][len(systemctl) + 2 :])], *start],
-        "state": [*systemctl, "is-active", "--", unit],
-        "journal": ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match],
-    }
-
-
-def require_commands(plans: Sequence[Plan], settings: Settings) -> None:
-    """Raises InvalidOption for an action whose program this host does not have: that is to be known before anything is
-    touched.
-    """
-    for plan in plans:
-        for command in make_commands(plan, settings)["restart"] if plan.action == CUSTOM else ():
-            if shutil.which(command[0]) is None:
-                label = label_service(plan.case.service)
-                raise InvalidOption(
-                    f"actions[{label}]", shlex.join(command), "reload, restart or a command that this host has"
-                )
-
-
-def _make_glob(unit: str) -> str:
-    """Of reset-failed a name is an error where systemd has already dropped the stopped unit, and a pattern is not."""
-    return f"[{unit[0]}]" + unit[1:].replace("\\", "\\\\")
 
 
 def find_awaited(plans: Sequence[Plan]) -> list[Json]:
