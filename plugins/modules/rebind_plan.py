@@ -29,7 +29,9 @@ options:
         C(port), and optionally C(protocol) (V(tcp) or V(udp)) and C(interface) (what the socket will be pinned to,
         by name).
       - It is proof when every bind in it would succeed now. It has to name what the unit serves now as well.
-      - UDP sockets on ports that the kernel chose (C(net.ipv4.ip_local_port_range)) need not be named.
+      - UDP sockets on ports that the kernel may have chosen (C(net.ipv4.ip_local_port_range), mostly 32768 to 60999)
+        need not be named, as they are taken for a client's. Whether a service that listens there on purpose, as some
+        VPN and game servers do, comes back there is seen to only if it is named.
     type: dict
     default: {}
   checks:
@@ -43,7 +45,9 @@ options:
   actions:
     description:
       - What to do for a unit in place of a restart. V(reload), V(restart), or a command, which runs without a shell.
-      - A reload needs no proof, as the service goes on. A command needs it as a restart does.
+      - A command needs proof as a restart does. A reload is taken to end nothing, and needs none; that this is so is
+        for you to know. It is not so for sshd, Apache and unbound, which bind anew and end where they cannot, nor for
+        what this very run came in by. Those need it.
       - A command that is to be planned and whose program is not on the host is an error.
       - A container is named by its RV(plan[].label), such as V(docker container ID) with the whole id. V(restart) is
         possible for those of root's docker and podman; for all others name the command.
@@ -136,6 +140,13 @@ notes:
   - To see all holders, and to run checks, takes root. Without, units of the system are reported and never planned.
   - In options by unit, the unit of a user is named by its label, V(NAME of uid 1000), and a container by V(ENGINE
     container ID). Their names alone mean units of the system, as anybody can give their own unit any name.
+  - In those options a name without its kind, such as V(nginx), is that of a service, as for C(systemctl). What can be
+    the name of nothing is an error. A C(.socket) and the service that it starts are one, and either name will do.
+  - What is stopped along is told from C(RequiredBy=), C(RequisiteOf=), C(BoundBy=), C(ConsistsOf=) and
+    C(PropagatesStopTo=). If that holds one that is on the list of what is never restarted, that this run came in by, or
+    that could not be started again, the unit is left alone.
+  - Before a restart is planned its C(ExecStart=) is looked for, and C(systemd-analyze condition) is asked for its
+    C(Condition…=) and C(Assert…=), for units of the system and from systemd 250 on.
   - The program of another user's unit is not asked anything, as that user chose what it is. A check that O(checks) has
     for it runs as that user.
   - A port that docker-proxy publishes is that of the container whose network has the address on docker-proxy's command
@@ -213,8 +224,8 @@ plan:
         - "Acting: V(proven), V(after_wait), V(forced), V(reload)."
         - "Not acting: V(no_unit), V(no_owner), V(container), V(unit_unknown), V(transient), V(never_restart),
           V(not_listed), V(manual_refused), V(cannot_reload), V(no_rights), V(kills_run), V(check_failed),
-          V(dependents), V(carries_run), V(no_proof), V(uncovered), V(interface_unknown), V(address_missing),
-          V(outlook_unknown), V(port_taken), V(port_denied), V(port_busy), V(limit)."
+          V(dependents), V(cannot_start), V(carries_run), V(no_proof), V(uncovered), V(interface_unknown),
+          V(address_missing), V(outlook_unknown), V(port_taken), V(port_denied), V(port_busy), V(limit)."
       type: str
       sample: proven
     reason:
@@ -299,7 +310,8 @@ plan:
           type: str
           sample: "nginx: configuration file /etc/nginx/nginx.conf test is successful"
     dependents:
-      description: Active units that systemd would restart along.
+      description: Active units of any kind that systemd would stop along, by way of others too. Where one of them
+        listens the decision is V(dependents).
       type: list
       elements: dict
       contains:

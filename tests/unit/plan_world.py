@@ -21,6 +21,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module import
     plan,
     prospects,
     restarts,
+    start_obstacles,
     unit_programs,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
@@ -66,6 +67,8 @@ class PlanWorld:
         self.commands: dict[str, Done] = {}
         self.run: list[tuple[str, Optional[str]]] = []  # what was run, and as whom
         self.slept: list[float] = []
+        self.obstacles: dict[str, str] = {}  # by unit
+        self.asked: list[str] = []  # units of which it was looked at what is in the way of a start
         self.carrier = Carrier((), None, 0, "/user.slice/session-1.scope")
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(plan, "select_backend", lambda _name: make_backend(self.samples, self.ownerships))
@@ -73,6 +76,7 @@ class PlanWorld:
         monkeypatch.setattr(cases, "read_carrier", lambda: self.carrier)
         monkeypatch.setattr(cases, "read_ephemeral_ports", lambda: range(32768, 61000))
         monkeypatch.setattr(known_units, "read_units", self._read_units)
+        monkeypatch.setattr(start_obstacles, "read_obstacle", self._read_obstacle)
         monkeypatch.setattr(unit_programs, "run_command", self._run)
         monkeypatch.setattr(restarts, "read_occupants", lambda ports, **_options: (dict.fromkeys(ports, ()), ()))
         monkeypatch.setattr(prospects, "read_unit_rights", lambda unit: Rights(unit, None, True, 1024))
@@ -90,6 +94,10 @@ class PlanWorld:
 
     def _read_units(self, _manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, str]]:
         return {name: self.units.get(name, "it is not there") for name in names}
+
+    def _read_obstacle(self, _manager: Manager, unit: Unit) -> Optional[str]:
+        self.asked.append(unit.name)
+        return self.obstacles.get(unit.name)
 
     def _run(self, command: Sequence[str], *, user: Optional[str] = None, **_options: Any) -> Done:
         text = " ".join(command)

@@ -43,6 +43,7 @@ def make_unit(name: str = "nginx.service", **fields: Any) -> Unit:
         "control_group": f"/system.slice/{name}",
         "main_pid": 812,
         "user": "",
+        "exec_path": "",
         "exec_start": (),
         "environment": (),
         "environment_files": (),

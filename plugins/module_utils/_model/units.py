@@ -41,6 +41,7 @@ class Unit(NamedTuple):
     control_group: str
     main_pid: int  # 0 = none
     user: str  # User=, empty for root
+    exec_path: str  # the program of the first command; empty where there is none
     exec_start: tuple[str, ...]  # words of the first command; a word that contains blanks cannot be told from several
     environment: tuple[str, ...]  # NAME=VALUE
     environment_files: tuple[EnvironmentFile, ...]

@@ -30,6 +30,7 @@ from .plan_results import (
     render_plan,
 )
 from .results import Json, render_gaps
+from .start_obstacles import find_obstacles
 
 _STALE = (STALE_ADDRESS, STALE_INTERFACE)
 _INTENDED = "intended_addresses"
@@ -47,7 +48,7 @@ def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
         return _look_back(since, refused, collected), collected.gaps
     stale = [listener for listener in view.listeners if listener.binding.state in _STALE]
     cases, gaps = collect_cases(backend, view, stale, expected, checks)
-    plans = plan_restarts(cases, settings)
+    plans = plan_restarts(find_obstacles(cases, settings), settings)
     require_commands(plans, settings)
     gaps = tuple(dict.fromkeys(collected.gaps + gaps))
     return {

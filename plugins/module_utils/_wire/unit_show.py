@@ -48,7 +48,7 @@ _STOPPED_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf", "Propaga
 
 
 # src/core/dbus-execute.c by way of src/systemctl/systemctl-show.c: the words come without quotes.
-_EXEC = re.compile(r"\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=(?:yes|no) ; ", re.DOTALL)
+_EXEC = re.compile(r"\{ path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=(?:yes|no) ; ", re.DOTALL)
 _ENVIRONMENT_FILE = re.compile(r"(.*) \(ignore_errors=(yes|no)\)", re.DOTALL)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -73,6 +73,7 @@ def _parse_unit(name: str, block: Mapping[str, list[str]], listens: tuple[UnitLi
     def is_set(key: str) -> bool:
         return _last(block, key) == "yes"
 
+    exec_path, exec_start = _parse_exec(_first(block, "ExecStart"))
     return Unit(
         name=name,
         load_state=_last(block, "LoadState"),
@@ -89,7 +90,8 @@ def _parse_unit(name: str, block: Mapping[str, list[str]], listens: tuple[UnitLi
         control_group=_last(block, "ControlGroup"),
         main_pid=_parse_pid(_last(block, "MainPID")),
         user=_last(block, "User"),
-        exec_start=_parse_exec(_first(block, "ExecStart")),
+        exec_path=exec_path,
+        exec_start=exec_start,
         environment=_parse_environment(_last(block, "Environment")),
         environment_files=tuple(map(_parse_environment_file, block.get("EnvironmentFiles", ()))),
         accept=is_set("Accept"),
@@ -125,13 +127,14 @@ def _parse_pid(text: str) -> int:
     return int(text)
 
 
-def _parse_exec(text: str) -> tuple[str, ...]:
+def _parse_exec(text: str) -> tuple[str, tuple[str, ...]]:
+    """Its path and its words."""
     if not text:
-        return ()
+        return "", ()
     match = _EXEC.match(text)
     if match is None:
         raise SystemdShowError("systemctl show: ExecStart has an unknown form")
-    return tuple(match.group(1).split())
+    return match.group(1), tuple(match.group(2).split())
 
 
 def _parse_environment(text: str) -> tuple[str, ...]:

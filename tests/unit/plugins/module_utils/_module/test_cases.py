@@ -15,9 +15,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Case, Check
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import UnitListen
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.cases import collect_cases
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
 from builders import SEES_ALL, make_backend, make_listener, make_ownership
 from plan_world import GONE, HERE, NETWORK, PlanWorld

@@ -129,6 +129,32 @@ def test_a_container_that_cannot_be_told_is_reported_with_its_engine(world: Plan
     )
 
 
+def test_what_systemd_would_not_start_is_not_stopped(world: PlanWorld) -> None:
+    world.obstacles = {"nginx.service": "ConditionPathExists=/etc/nginx/on failed"}
+    (entry,) = check(world.plan(expected=EXPECTED, unproven="restart"))["plan"]
+    assert (entry["action"], entry["decision"]) == ("none", "cannot_start")
+    assert "nginx.service: ConditionPathExists=/etc/nginx/on failed" in entry["reason"]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"expected": EXPECTED, "units": ["x*"]}, {"actions": {"nginx.service": "reload"}}]
+)
+def test_it_is_not_asked_of_what_is_not_stopped(world: PlanWorld, options: dict[str, Any]) -> None:
+    world.plan(**options)
+    assert world.asked == []
+
+
+def test_it_is_asked_of_the_socket_and_its_service(world: PlanWorld) -> None:
+    listen = (UnitListen("tcp", bytes((192, 0, 2, 20)), 80, None),)
+    world.samples = [((STALE,), NETWORK)]
+    world.units = {
+        "nginx.service": make_unit(triggered_by=("nginx.socket",)),
+        "nginx.socket": make_unit("nginx.socket", triggers=("nginx.service",), listens=listen),
+    }
+    (entry,) = world.plan()["plan"]
+    assert (entry["decision"], world.asked) == ("proven", ["nginx.socket", "nginx.service"])
+
+
 def test_a_second_look_leaves_out_what_only_one_showed(world: PlanWorld) -> None:
     late = make_socket(GONE, 81)
     world.samples = [((STALE, HEALTHY), NETWORK)] * 2 + [((STALE, HEALTHY, late), NETWORK)]

@@ -39,7 +39,7 @@ def test_the_recording_has_what_is_asked_for() -> None:
 def test_a_service() -> None:
     unit = UNITS["ssh.service"]
     assert (unit.load_state, unit.active_state, unit.is_active) == ("loaded", "active", True)
-    assert unit.exec_start == ("/usr/sbin/sshd", "-D", "$SSHD_OPTS")
+    assert (unit.exec_path, unit.exec_start) == ("/usr/sbin/sshd", ("/usr/sbin/sshd", "-D", "$SSHD_OPTS"))
     assert unit.environment_files == (EnvironmentFile("/etc/default/ssh", True),)
     assert (unit.kill_mode, unit.main_pid, unit.control_group) == ("process", 60, "/system.slice/ssh.service")
     assert (unit.can_start, unit.can_stop, unit.can_reload) == (True, True, True)
