@@ -56,7 +56,7 @@ case $MOLECULE_ENGINE in
         problem=$(podman info 2>&1 >/dev/null) || skip "podman does not work here: $problem"
         ;;
     docker)
-        [ "$(docker_says CgroupVersion)" = 2 ] || skip "no docker daemon on cgroup2 answers: $(docker info 2>&1 >/dev/null)"
+        [ "$(docker_says CgroupVersion)" = 2 ] || skip "no docker daemon on cgroup2 answers: $(docker version 2>&1 >/dev/null | tail -n 1)"
         [ "$(docker_says Name)" = "$(uname -n)" ] || enter=false  # its processes are those of another machine
         ;;
 esac
@@ -78,6 +78,7 @@ done
 MACHINES=$(IFS=:; echo "${scenarios[*]}")
 export MACHINES  # only theirs are made
 
+# shellcheck disable=SC2317  # it is called, by the trap
 list_machines() {
     case $MOLECULE_ENGINE in
         nspawn) tests/tools/nspawn.sh list ;;
@@ -85,6 +86,7 @@ list_machines() {
     esac
 }
 
+# shellcheck disable=SC2317  # it is called, by the trap
 remove_machine() {
     case $MOLECULE_ENGINE in
         nspawn) tests/tools/nspawn.sh remove "$1" ;;
@@ -95,14 +97,28 @@ remove_machine() {
 MOLECULE_EPHEMERAL_DIRECTORY=$(mktemp -d)
 export MOLECULE_ENTER=${MOLECULE_ENTER:-$enter}
 export MOLECULE_EPHEMERAL_DIRECTORY ANSIBLE_LOCAL_TEMP=$MOLECULE_EPHEMERAL_DIRECTORY/ansible
-status=0
-# By its path: Molecule finds it by itself in a git repository only, and runs without hosts, and without complaint, when it does not.
-molecule --base-config .config/molecule/config.yml test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" --continue-on-failure --no-command-borders || status=$?
-rm -rf "$MOLECULE_EPHEMERAL_DIRECTORY"
+child=
+# shellcheck disable=SC2317,SC2329  # it is called, by the trap
+tidy() {  # also after a run that was cut off
+    local status=$? machine
+    [ -z "$child" ] || kill -- "-$child" 2>/dev/null || true
+    wait
+    rm -rf "$MOLECULE_EPHEMERAL_DIRECTORY"
+    for machine in $(list_machines); do
+        echo "Left behind, and removed now: $machine" >&2
+        remove_machine "$machine" || true
+        status=1
+    done
+    exit "$status"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM HUP
 
-for machine in $(list_machines); do
-    echo "Left behind, and removed now: $machine" >&2
-    remove_machine "$machine" || true
-    status=1
-done
+# By its path: Molecule finds it by itself in a git repository only, and runs without hosts, and without complaint, when it does not.
+setsid molecule --base-config .config/molecule/config.yml test "${names[@]}" --workers "${MOLECULE_WORKERS:-3}" \
+    --continue-on-failure --no-command-borders 9>&- &
+child=$!
+status=0
+wait "$child" || status=$?
+child=
 exit "$status"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Test hosts made with systemd-nspawn, by the few commands that the scenarios want of an engine. Needs root.
 #
-#   nspawn.sh exists IMAGE | build IMAGE FOLDER | start IMAGE MACHINE HOSTNAME
+#   nspawn.sh exists IMAGE | build IMAGE FOLDER | start IMAGE MACHINE HOSTNAME DEVICE
 #   nspawn.sh pid MACHINE | execute MACHINE COMMAND… | remove MACHINE | list
 #
 # An image is a folder below build/molecule/nspawn, which no machine changes: what a machine writes is on an overlay in memory.
@@ -57,17 +57,17 @@ remove() {
 }
 
 build() {
-    local tree=$images/$1 folder=$2 made=$images/.new
-    rm -rf "$images"  # of what is no longer wanted, too: nothing runs while this builds
+    local tree=$images/$1 folder=$2 made=$images/.new status=0
     install -d -m 0700 "$images"
+    rm -rf "$made"
     tests/tools/base_debian.sh "$made"
     mkdir -p "$made/opt/image"
     cp "$folder/packages.txt" "$folder/setup.sh" "$made/opt/image"
     local -a run_options=(--wait --pipe)
-    local status=0
     run infracheck-build --directory="$made" --resolv-conf=replace-host --console=pipe sh /opt/image/setup.sh || status=$?
     remove infracheck-build
     [ "$status" -eq 0 ] || return "$status"
+    find "$images" -mindepth 1 -maxdepth 1 -type d ! -name .new -exec rm -rf {} +  # what is no longer wanted
     mv "$made" "$tree"
 }
 
@@ -82,7 +82,7 @@ case $verb in
     start)
         # Its filter leaves pidfd_getfd out, by which live socket options are read.
         run "$2" --directory="$images/$image" --hostname="$3" --read-only --volatile=overlay --private-network --link-journal=no \
-            --system-call-filter=pidfd_getfd --resolv-conf=off --timezone=off --console=read-only --boot
+            --system-call-filter=pidfd_getfd --resolv-conf=off --timezone=off --console=read-only --bind="$4" --boot
         ;;
     pid) first_process "$1" ;;
     execute)
