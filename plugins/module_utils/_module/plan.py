@@ -33,7 +33,6 @@ from .results import Json, render_gaps
 from .start_obstacles import find_obstacles
 
 _STALE = (STALE_ADDRESS, STALE_INTERFACE)
-_INTENDED = "intended_addresses"
 
 
 def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
@@ -78,7 +77,7 @@ def _look_back(since: Sequence[Before], refused: Collection[Refused], collected:
 def _look(backend: Backend, params: dict[str, Any]) -> tuple[Collected, list[str]]:
     """One sample, or two: then stale is what both show."""
     confirm_after = parse_confirm_after(params["confirm_after"])
-    intended = parse_prefixes(f"{_INTENDED} (rebind_{_INTENDED} of the role)", params[_INTENDED])
+    intended = parse_prefixes("intended_addresses", params["intended_addresses"])
     first = collect(backend, intended=intended)
     before = {listener.socket.identity for listener in first.view.listeners if listener.binding.state in _STALE}
     if not confirm_after or not before:

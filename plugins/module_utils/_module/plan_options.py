@@ -112,7 +112,7 @@ def complete_glob(glob: str) -> tuple[str, ...]:
 def _refuse(option: str, value: object, allowed: str, key: object = None) -> InvalidOption:
     """By the name of the module's option, and the one that users of the role have written."""
     place = option if key is None else f"{option}[{key}]"
-    return InvalidOption(f"{place} (rebind_{option} of the role)", value, allowed)
+    return InvalidOption(place, value, f"{allowed}; in the role it is rebind_{option}")
 
 
 def _parse_wish(unit: str, value: object) -> Wish:

@@ -101,8 +101,8 @@ def test_an_error_names_the_option_the_role_has_it_from_the_value_and_what_is_al
     with pytest.raises(InvalidOption) as caught:
         parse_checks({"x.service": 'unbalanced "'})
     assert str(caught.value) == (
-        "option checks[x.service] (rebind_checks of the role): 'unbalanced \"' is not allowed; it takes a command whose"
-        " quotes are closed, as for a shell"
+        "option checks[x.service]: 'unbalanced \"' is not allowed; it takes a command whose quotes are closed, as for a"
+        " shell; in the role it is rebind_checks"
     )
 
 
