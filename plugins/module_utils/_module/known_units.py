@@ -25,7 +25,7 @@ class _Unread(Exception):
 
 
 class _Lost(Exception):
-    """Name of a unit that would be stopped along, and that nobody could start again."""
+    """Name of a unit that would be stopped along, and that nobody could stop and start again."""
 
 
 class Known(NamedTuple):
@@ -92,14 +92,14 @@ def _know(
         return Known(service, None, None, f"{unit.name} gives its listeners to several units: {names}", (), manager)
     companion = companions[0] if companions else None
     try:
-        along = _find_along([unit, *companions], others)
+        along = _find_along([unit, *companions, *_find_siblings(unit, companion, others)], others)
     except _Unread as error:
         name, why = error.args
         gap = Gap("systemd", f"what is to be known of {name} before a restart of {service.unit}", why)
         reason = f"{name} would be restarted along, and {why}"
         return Known(service, None, None, reason, (), manager, gap)
     except _Lost as error:
-        reason = f"{error} would be stopped along, and systemd could not start it again"
+        reason = f"{error} would be stopped along, and could not be stopped and started again by hand"
         return Known(service, None, None, reason, (), manager)
     holders = [service._replace(unit=dependent.name) for dependent in along]
     dependents = tuple(
@@ -140,6 +140,24 @@ def _find_companions(unit: Unit, others: Mapping[str, Union[Unit, str]]) -> list
     return [found for found in map(others.get, unit.triggers) if isinstance(found, Unit)]
 
 
+def _find_siblings(unit: Unit, companion: Optional[Unit], others: Mapping[str, Union[Unit, str]]) -> list[Unit]:
+    """The other sockets of the service, UNIX ones mostly: they are stopped with it, as a connection would start it in
+    between. Raises _Lost.
+    """
+    found = [others.get(name) for name in (companion or unit).triggered_by if name.endswith(".socket")]
+    siblings = [other for other in found if isinstance(other, Unit) and other.is_active and other.name != unit.name]
+    for other in siblings:
+        _require_startable(other)
+        if other.refuse_manual_stop:
+            raise _Lost(other.name)
+    return siblings
+
+
+def _require_startable(unit: Unit) -> None:
+    if unit.transient or unit.refuse_manual_start or not unit.can_start:
+        raise _Lost(unit.name)
+
+
 def _find_along(stopped: Sequence[Unit], others: Mapping[str, Union[Unit, str]]) -> tuple[Unit, ...]:
     """What is active and would be stopped with these units, and with that, and so on: services, targets, mounts, …
 
@@ -156,8 +174,7 @@ def _find_along(stopped: Sequence[Unit], others: Mapping[str, Union[Unit, str]])
             if not isinstance(other, Unit):
                 raise _Unread(name, other or "it is too far away to be looked at")
             if other.is_active and other.name not in own:  # by another name: Alias=
-                if other.transient or other.refuse_manual_start or not other.can_start:
-                    raise _Lost(name)
+                _require_startable(other)
                 found.append(other)
                 pending.append(other)
     return tuple(found)

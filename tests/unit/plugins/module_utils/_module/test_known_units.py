@@ -47,7 +47,15 @@ UNITS: dict[str, Unit] = {
         make_unit("far.service"),
         make_unit("api.socket", triggers=("api.service",), listens=LISTENS),
         make_unit("api.service", triggered_by=("api.socket",), restarted_along=("far.service",)),
-        make_unit("data.mount"),
+        make_unit("data.mount", refuse_manual_stop=True),  # it is not stopped by name
+        make_unit("mixed.service", triggered_by=("mixed.socket", "local.socket", "away.socket", "mixed.path")),
+        make_unit("mixed.socket", triggers=("mixed.service",), listens=LISTENS),
+        make_unit("local.socket", triggers=("mixed.service",), unix_listens=1, restarted_along=("far.service",)),
+        make_unit(
+            "away.socket", triggers=("mixed.service",), active_state="inactive", restarted_along=("app.service",)
+        ),
+        make_unit("fixed.service", triggered_by=("fixed.socket",)),
+        make_unit("fixed.socket", triggers=("fixed.service",), unix_listens=1, refuse_manual_stop=True),
         make_unit("lost.service", restarted_along=("unread.service",)),
         make_unit("login.service", restarted_along=("session-9.scope",)),
         make_unit("session-9.scope", can_start=False),
@@ -154,6 +162,13 @@ def test_what_is_stopped_with_the_service_of_a_socket_counts_as_well() -> None:
 
 
 @pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("unit", ["mixed.service", "mixed.socket"])
+def test_what_hangs_on_the_other_sockets_of_a_service_counts_as_well(unit: str) -> None:
+    known = know(unit)
+    assert (known.service.unit, known.dependents) == ("mixed.socket", (Dependent("far.service", 0),))
+
+
+@pytest.mark.usefixtures("asked")
 def test_a_dependent_that_cannot_be_read_is_no_reason_to_go_on() -> None:
     known = know("lost.service")
     assert (known.unit, known.unreadable) == (None, "unread.service would be restarted along, and it is not there")
@@ -164,12 +179,17 @@ def test_a_dependent_that_cannot_be_read_is_no_reason_to_go_on() -> None:
 @pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
     ("unit", "along"),
-    [("login.service", "session-9.scope"), ("web.service", "job.service"), ("top.service", "manual.target")],
+    [
+        ("fixed.service", "fixed.socket"),
+        ("login.service", "session-9.scope"),
+        ("web.service", "job.service"),
+        ("top.service", "manual.target"),
+    ],
 )
 def test_a_dependent_that_could_not_be_started_again_is_no_reason_to_go_on(unit: str, along: str) -> None:
     known = know(unit)
     assert known.unit is None
-    assert known.unreadable == f"{along} would be stopped along, and systemd could not start it again"
+    assert known.unreadable == f"{along} would be stopped along, and could not be stopped and started again by hand"
     assert known.gap is None
 
 
