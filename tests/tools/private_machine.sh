@@ -94,10 +94,12 @@ inside() {
     mount -t tmpfs -o mode=0755 tmpfs "$work"
     export TMPDIR=$work
     trap stop_service EXIT
+    # What the engines put into /run, wherever their own files are, stays on the tmpfs.
+    mkdir "$work/upper" "$work/workdir"
+    mount -t overlay -o "lowerdir=/run,upperdir=$work/upper,workdir=$work/workdir" overlay /run
     case $engine in
         podman) configure_podman ;;
         docker) start_docker ;;
-        nspawn) mount -t tmpfs -o mode=0755 tmpfs /run/systemd ;;  # it keeps its locks there
     esac
     "$@"
 }
