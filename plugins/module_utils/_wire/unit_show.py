@@ -101,9 +101,7 @@ def _parse_unit(name: str, block: Mapping[str, list[str]], listens: tuple[UnitLi
         triggers=_words(block, "Triggers"),
         triggered_by=_words(block, "TriggeredBy"),
         after=_words(block, "After"),
-        restarted_along=tuple(
-            dict.fromkeys(word for key in _STOPPED_ALONG for word in _words(block, key))
-        ),
+        restarted_along=tuple(dict.fromkeys(word for key in _STOPPED_ALONG for word in _words(block, key))),
     )
 
 

@@ -88,7 +88,12 @@ def test_what_is_there_or_cannot_be_told(path: str) -> None:
 def test_a_program_that_only_the_running_one_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     """BindPaths=, RootImage=: it is not in the host's own tree."""
     seen = []
-    monkeypatch.setattr(start_obstacles, "_is_no_program", lambda path: seen.append(path) or not path.startswith("/p"))
+
+    def is_no_program(path: str) -> bool:
+        seen.append(path)
+        return not path.startswith("/proc/")
+
+    monkeypatch.setattr(start_obstacles, "_is_no_program", is_no_program)
     assert read_obstacle(SYSTEM, make_unit(exec_path="/opt/x", main_pid=77)) is None
     assert seen == ["/opt/x", "/proc/77/root/opt/x"]
 
