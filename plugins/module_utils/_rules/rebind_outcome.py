@@ -105,8 +105,10 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
     if before.failed is not None:
         return Outcome(before.label, FAILED, before.failed, missing)
     if before.rescued:
-        gone = ", ".join(describe_place(place) for place in (stale or before.stale))
-        return Outcome(before.label, RESCUED, f"it serves again, but its configuration still names {gone}", missing)
+        # Of what it has bound again that is known. Else it wants some address that is not there, which its log may name.
+        again = ", ".join(map(describe_place, stale))
+        why = f"its configuration still names {again}" if again else "an address that it is to listen on is not there"
+        return Outcome(before.label, RESCUED, f"it serves again, but only with ip_nonlocal_bind: {why}", missing)
     lost = [place for place in missing if place in before.healthy]
     if lost:
         return Outcome(before.label, MISSING, f"it served these before and does not now: {named}", missing)
