@@ -105,7 +105,7 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
     if before.failed is not None:
         return Outcome(before.label, FAILED, before.failed, missing)
     if before.rescued:
-        # Of what it has bound again that is known. Else it wants some address that is not there, which its log may name.
+        # Of what it has bound again that is known. Else it wants some address that is not there; its log may name it.
         again = ", ".join(map(describe_place, stale))
         why = f"its configuration still names {again}" if again else "an address that it is to listen on is not there"
         return Outcome(before.label, RESCUED, f"it serves again, but only with ip_nonlocal_bind: {why}", missing)
