@@ -163,3 +163,39 @@ def test_rebind_that_would_act_on_nobody_is_no_success(
     done = namespace.run(*command, cwd=elsewhere, **environment)
     assert done.returncode == 4, done.stdout
     assert "No host to bind again" in done.stdout
+
+
+REBIND_MISTAKES = [
+    ({"rebind_settle": -1}, "rebind_settle is -1, and can be a number from 0 to 3600"),
+    ({"rebind_rescue_seconds": 0}, "rebind_rescue_seconds is 0, and can be a number from 1 to 300"),
+    ({"rebind_wait_for_address": "nan"}, "rebind_wait_for_address is nan, and can be a number from 0 to 86400"),
+    ({"rebind_exepcted": {}}, "there is no variable rebind_exepcted, see"),
+    ({"rebind_expected": {"x": "y"}}, "option expected[x]: 'y' is not allowed"),
+]
+
+
+def test_rebind_tells_what_is_wrong_before_anything_else_and_has_a_result(namespace: Namespace, tmp_path: Path) -> None:
+    hosts = {f"host{number}": mistake for number, (mistake, _told) in enumerate(REBIND_MISTAKES)}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": local}}))
+    kept = "rebind_result.broken is none and rebind_result.errors | length == 1 and rebind_result.restarted == []"
+    tell = f"{{{{ inventory_hostname }}}} kept={{{{ {kept} }}}} {{{{ rebind_result.msg }}}}"
+    tasks = [
+        {
+            "block": [{"ansible.builtin.include_role": {"name": "infracheck.bindings.rebind"}}],
+            "rescue": [{"ansible.builtin.debug": {"msg": tell}}],
+        }
+    ]
+    play = tmp_path / "play.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    done = namespace.run("ansible-playbook", "-i", str(tmp_path / "hosts.yml"), str(play), ANSIBLE_FORKS="2")
+    assert done.returncode == 0, done.stdout
+    for number, (_mistake, message) in enumerate(REBIND_MISTAKES):
+        assert f"host{number} kept=True {message}" in done.stdout, done.stdout
+
+
+def test_a_batch_that_is_none_is_named(namespace: Namespace) -> None:
+    done = namespace.run("ansible-playbook", "infracheck.bindings.rebind", "-i", "h,", "-e", "rebind_serial=some")
+    assert done.returncode != 0
+    assert "rebind_serial is some, and can be a number of hosts" in done.stdout
+    assert "Unexpected" not in done.stdout
