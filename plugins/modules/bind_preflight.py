@@ -75,8 +75,10 @@ extends_documentation_fragment:
   - infracheck.bindings.listeners.backend
 notes:
   - Between the answer and the bind, things may change.
-  - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There, a TCP wish that nothing else is
-    in the way of is V(unknown). The answers for O(unit) do not depend on them.
+  - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There they are looked for in every
+    process, for TCP wishes alone, as the answers for O(unit) do not depend on them. That takes root. Where a process
+    cannot be looked into, or Linux is older than 5.6 and there are such sockets, a TCP wish that nothing else is in the
+    way of is V(unknown).
   - A user other than root is taken to lack CAP_NET_BIND_SERVICE. Capabilities of a program's file are not looked at.
     Root has it where this run's bounding set does, and where the user namespace of this run owns the network.
   - What is left of connections of a program that has ended (V(time_wait) and orphans) does not tell whether its socket

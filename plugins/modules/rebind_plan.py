@@ -134,9 +134,9 @@ notes:
     that is gone."
   - C(nginx -t) binds for an instant whatever nginx does not listen on yet.
   - Whether a bind would succeed is worked out from the addresses, links and sockets of the host; nothing is bound.
-  - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There, a bind at a place where the unit
-    does not listen yet is V(outlook_unknown) where nothing else is in the way, as with
-    M(infracheck.bindings.bind_preflight).
+  - Linux before 6.8 does not list TCP sockets that are bound and do not listen. There, for a bind at a place where the
+    unit does not listen yet, they are looked for in every process, as with M(infracheck.bindings.bind_preflight). Where
+    one cannot be looked into, and nothing else is in the way, the bind is V(outlook_unknown).
   - To see all holders, and to run checks, takes root. Without, units of the system are reported and never planned.
   - In options by unit, the unit of a user is named by its label, V(NAME of uid 1000), and a container by V(ENGINE
     container ID). Their names alone mean units of the system, as anybody can give their own unit any name.

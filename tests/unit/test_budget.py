@@ -53,6 +53,8 @@ result, _gaps = check_bindings(json.loads(sys.argv[2]))
 print(json.dumps([result, sorted(set(sys.modules) - before)]))
 """
 
+MODULES = ("bind_check.py", "stale_binding_facts.py", "reuseaddr_facts.py", "bind_preflight.py", "rebind_plan.py")
+
 # Each with what it is for: none of that happens on a host where all is well.
 TEST_RARE = [
     ("_readers.psutil_backend", "backend=psutil"),
@@ -119,6 +121,19 @@ def test_what_is_sent_is_small() -> None:
     sent, names = find_sent(CHECKOUT / "plugins" / "modules" / "bind_check.py")
     assert sum(map(count_code, sent)) <= SENT_CODE
     assert names <= IMPORTED_NAMES
+
+
+TEST_OTHERS = ["_readers/bound_sockets.py", "_readers/unlisted_sockets.py", "_module/unlisted.py"]
+
+
+@pytest.mark.parametrize("name", TEST_OTHERS)
+def test_what_only_other_modules_need_is_not_sent(name: str) -> None:
+    """The look into every process for bound sockets is for wishes alone."""
+    sent = {module: find_sent(CHECKOUT / "plugins" / "modules" / module)[0] for module in MODULES}
+    assert {module for module, paths in sent.items() if FOLDER / name in paths} == {
+        "bind_preflight.py",
+        "rebind_plan.py",
+    }
 
 
 def find_sent(module: Path) -> tuple[list[Path], int]:

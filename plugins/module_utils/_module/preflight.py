@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._model.connections import BOUND
 from .._model.gaps import Gap
-from .._model.listeners import IPV4, IPV6, Listener, Socket
+from .._model.listeners import IPV4, IPV6, TCP, Listener, Socket
 from .._model.owners import Ownership
 from .._model.restarts import BLOCKED, UNKNOWN, BindWish, Outlook, Rights
 from .._readers.backends import Backend, select_backend
@@ -27,6 +27,7 @@ from .collect import collect
 from .restart_results import render_outlook
 from .restarts import find_ports, read_holders, read_port_use
 from .results import Json, render_gaps
+from .unlisted import add_bound
 
 _STAYS_OPEN = (
     "connections of the unit that are open now stay on the port for about a minute after a stop, unless SO_REUSEADDR is"
@@ -95,7 +96,7 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
     ports: dict[str, set[int]] = {}
     for wish in wishes:
         ports.setdefault(wish.protocol, set()).add(wish.port)
-    use, use_gaps = read_port_use(backend, locality, ports, ())
+    use, use_gaps = add_bound(*read_port_use(backend, locality, ports, ()), ports.get(TCP, ()))
     outlooks = [
         doubt_unlisted(wish, foresee_bind(wish, known[raw["user"]], use, locality), use)
         for wish, raw in zip(wishes, given)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 
 from .._model.connections import BOUND, LISTENING, Occupant
 from .._model.gaps import Gap
-from .._model.listeners import IPV6, Listener
+from .._model.listeners import IPV6, TCP, Listener
 from .._model.owners import Ownership, Service
 from .._model.plans import Prospect, Wish
 from .._model.restarts import OK, BindWish, Outlook, Rights
@@ -22,6 +22,7 @@ from .._rules.locality import Locality
 from .._rules.restart_outlook import PortUse, may_be_anywhere
 from .preflight import read_locality
 from .restarts import read_holders, read_port_use
+from .unlisted import add_bound
 
 
 class Wanted(NamedTuple):
@@ -45,7 +46,10 @@ def foresee_wishes(
     ports: dict[str, set[int]] = {}
     for bind in plain:
         ports.setdefault(bind.protocol, set()).add(bind.port)
-    use, use_gaps = read_port_use(backend, locality, ports, listeners)
+    # Where a unit binds already, what is not listed is not in the way.
+    new = [wish for unit in wanted for wish in unit.wishes if _is_new(unit, wish, locality)]
+    new_ports = {wish.port for wish in new if wish.protocol == TCP}
+    use, use_gaps = add_bound(*read_port_use(backend, locality, ports, listeners), new_ports)
     outlooks = [_foresee(unit, use, locality) for unit in wanted]
     holders, holder_gaps = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
     return [
@@ -65,11 +69,11 @@ def _foresee(unit: Wanted, use: PortUse, locality: Locality) -> list[Outlook]:
         like = _find_like(unit.own, wish)
         own_rights = rights._replace(uid=like.socket.uid if like else rights.uid)
         guesses = _make_binds(unit, wish)
-        is_there = like is not None and _is_same_place(like, wish, locality)
-        if like is not None and is_there and may_be_anywhere(like.socket):
+        is_new = _is_new(unit, wish, locality)
+        if like is not None and not is_new and may_be_anywhere(like.socket):
             guesses = [guess._replace(freebind=True) for guess in guesses]
         answers = [foresee_bind(guess, own_rights, use, locality, closing) for guess in guesses]
-        if not is_there:
+        if is_new:
             answers = [doubt_unlisted(guess, answer, use) for guess, answer in zip(guesses, answers)]
         outlooks.append(next((answer for answer in answers if answer.verdict != OK), answers[0]))
     return outlooks
@@ -96,11 +100,15 @@ def _find_like(own: Sequence[Listener], wish: Wish) -> Optional[Listener]:
     )
 
 
-def _is_same_place(like: Listener, wish: Wish, locality: Locality) -> bool:
-    """Whether the unit binds there already: then what is not listed is not in the way, see foresee_restart()."""
+def _is_new(unit: Wanted, wish: Wish, locality: Locality) -> bool:
+    """Whether the unit does not bind there yet; where it does, what is not listed is not in the way, see
+    foresee_restart()."""
+    like = _find_like(unit.own, wish)
+    if like is None:
+        return True
     socket = like.socket
     link = locality.links.get(socket.ifindex or 0)
-    return (socket.packed, socket.port, link.name if link else None) == (wish.packed, wish.port, wish.interface)
+    return (socket.packed, socket.port, link.name if link else None) != (wish.packed, wish.port, wish.interface)
 
 
 def _guess_v6only(wish: Wish, like: Optional[Listener]) -> Sequence[bool]:

@@ -56,7 +56,8 @@ def read_owners(
                 service = None
             doubt = services.doubts.get(socket.inode, "") if service is None else ""
             ownerships[socket.inode] = Ownership(owners, FOUND if owners else absent, service, complete, doubt)
-    gaps = _describe_blindness(walk) if walked else []
+    blindness = explain_blindness(walk) if walked else ""
+    gaps = [Gap("owners", "the processes that hold a socket", blindness)] if blindness else []
     if any(ownership.status == UNKNOWN for ownership in ownerships.values()):
         gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
     return ownerships, tuple(gaps + services.gaps)
@@ -75,20 +76,23 @@ def _judge_absence(walk: ProcessWalk, complete: bool, proc: str) -> str:
     """What it means that no holder of a socket was found."""
     if walk.denied or walk.hidden:
         return DENIED
+    return KERNEL if complete and sees_every_process(proc) else UNKNOWN
+
+
+def sees_every_process(proc: str) -> bool:
+    """Whether this is the host's own PID namespace, and not one below it."""
     try:
-        initial = os.readlink(f"{proc}/self/ns/pid") == _INITIAL_PID_NAMESPACE
+        return os.readlink(f"{proc}/self/ns/pid") == _INITIAL_PID_NAMESPACE
     except OSError:
-        initial = False
-    return KERNEL if complete and initial else UNKNOWN
+        return False
 
 
-def _describe_blindness(walk: ProcessWalk) -> list[Gap]:
+def explain_blindness(walk: ProcessWalk) -> str:
+    """Why the walk did not see everything that /proc could show; empty where it did."""
     reasons = []
     if walk.denied:
         causes = ", ".join(os.strerror(number) for number in sorted(set(walk.denied.values())))
         reasons.append(f"{len(walk.denied)} of {len(walk.seen)} processes cannot be looked into ({causes})")
     if walk.hidden:
         reasons.append(walk.hidden)
-    if not reasons:
-        return []
-    return [Gap("owners", "the processes that hold a socket", "; ".join(reasons) + _NEEDED)]
+    return "; ".join(reasons) + _NEEDED if reasons else ""

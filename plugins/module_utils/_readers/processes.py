@@ -93,7 +93,7 @@ class ProcessWalk:
     def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
         found = self._scan(directory, "fd", enough)
         # The first thread may have ended while others work on: descriptors are then listed with those alone.
-        if found is None and _count_threads(directory) > 1:
+        if found is None and count_threads(directory) > 1:
             found = self._scan_threads(directory)
         if not found:
             return
@@ -179,7 +179,7 @@ class ProcessWalk:
             return None
 
 
-def _count_threads(directory: int) -> int:
+def count_threads(directory: int) -> int:
     try:
         return parse_stat(_read_at(directory, "stat")).threads
     except ProcfsError:

@@ -29,8 +29,8 @@ from .._model.owners import DENIED, FOUND, KERNEL, Ownership
 if TYPE_CHECKING:
     from .._wire.sockopts import Restrictions
 
-_MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
-_NO_LEADER = -1  # besides them: the process lives on without its first thread
+MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
+NO_LEADER = -1  # besides them: the process lives on without its first thread
 
 # The same numbers on all architectures but alpha, whose own are 110 higher (arch/alpha/kernel/syscalls/syscall.tbl).
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
@@ -143,7 +143,7 @@ def read_options(
     # By process, so that each process is opened once.
     order = sorted(range(len(sockets)), key=lambda position: _first_pid(ownerships[position]))
     with Borrower(calls) as borrower:
-        explain = _Explainer(borrower)
+        explain = Explainer(borrower)
         for position in order:
             options = _read_one(borrower, sockets[position], ownerships[position], explain)
             found[position] = options
@@ -160,7 +160,7 @@ def _first_pid(ownership: Ownership) -> int:
     return ownership.owners[0].pid if ownership.owners else 0
 
 
-def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: _Explainer) -> Options:
+def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: Explainer) -> Options:
     if not ownership.owners:
         status = ownership.status
         return Options(reason=_NO_HOLDER.get(status, "its owner is unknown" if status != FOUND else _GONE))
@@ -175,7 +175,7 @@ def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: _E
             finally:
                 lent.close()
         except Unreadable as error:
-            failures.append(_NO_LEADER if error.code in _MISSING and _lacks_leader(owner.pid) else error.code)
+            failures.append(NO_LEADER if error.code in MISSING and lacks_leader(owner.pid) else error.code)
         except OSError as error:  # a question that this kind of socket does not answer
             failures.append(error.errno or errno.EIO)
     return Options(reason=explain(failures))
@@ -195,7 +195,7 @@ def _ask(lent: socket.SocketType, is_tcp: bool) -> Options:
     )
 
 
-class _Explainer:
+class Explainer:
     """Says why; finds out about this process's own rights once, and only after a refusal."""
 
     def __init__(self, borrower: Borrower) -> None:
@@ -204,7 +204,7 @@ class _Explainer:
 
     def __call__(self, failures: Sequence[int]) -> str:
         # Of several holders the one that was refused tells most: the others have merely gone.
-        telling = (errno.EPERM, errno.EACCES, errno.ENOSYS, _NO_LEADER)
+        telling = (errno.EPERM, errno.EACCES, errno.ENOSYS, NO_LEADER)
         code = next((code for code in failures if code in telling), failures[-1])
         reason = self._known.get(code)
         if reason is None:
@@ -216,7 +216,7 @@ class _Explainer:
 
         if code == 0:
             return _OTHER
-        if code == _NO_LEADER:
+        if code == NO_LEADER:
             return _LEADERLESS
         if code in (errno.ESRCH, errno.EINVAL):
             return _GONE
@@ -243,7 +243,7 @@ class _Explainer:
             return True
 
 
-def _lacks_leader(pid: int) -> bool:
+def lacks_leader(pid: int) -> bool:
     """The first thread has ended, its descriptors with it, and others live on."""
     from .._wire.procfs import ProcfsError, parse_stat
 

@@ -11,11 +11,12 @@ from typing import Optional
 
 from .._model.addresses import V4_MAPPED, is_multicast, needs_scope
 from .._model.listeners import IPV4, TCP, Binding, Socket
-from .._model.restarts import DENIED, OK, UNAVAILABLE, BindWish, Claim, Outlook, Rights
+from .._model.restarts import DENIED, OK, UNAVAILABLE, UNKNOWN, BindWish, Claim, Outlook, Rights
 from .locality import Locality
 from .restart_outlook import PortUse, foresee_port, judge_address, make_unknown
 
 _STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
+_LOST_PORT = "whether a socket whose connection has ended still holds its port cannot be seen before Linux 6.8"
 
 
 def foresee_bind(
@@ -68,7 +69,21 @@ def foresee_claim(
     obstacles = [judge_address(binding, anywhere), judge_rights(claim.port, rights)]
     # __inet_bind() asks for the address first, __inet6_bind() for the right.
     obstacle = next((found for found in (obstacles if claim.family == IPV4 else reversed(obstacles)) if found), None)
-    return obstacle or foresee_port(claim, use, locality, closing, None)
+    return obstacle or _foresee_both_ways(claim, use, locality, closing)
+
+
+def _foresee_both_ways(claim: Claim, use: PortUse, locality: Locality, closing: Collection[int]) -> Outlook:
+    """With the sockets that may have lost their port, and without them."""
+    outlook = foresee_port(claim, use, locality, closing, None)
+    place = (claim.protocol, claim.port)
+    rows = use.held.get(place, ())
+    certain = [row for row in rows if row.occupant.inode not in use.doubtful]
+    if len(certain) == len(rows):
+        return outlook
+    without = foresee_port(claim, use._replace(held={**use.held, place: certain}), locality, closing, None)
+    if without.verdict == outlook.verdict:
+        return outlook
+    return outlook._replace(verdict=UNKNOWN, errno=None, reason=_LOST_PORT)
 
 
 def judge_rights(port: int, rights: Rights) -> Optional[Outlook]:

@@ -30,6 +30,7 @@ class PortUse(NamedTuple):
     unread: Mapping[str, str]
     is_shared: Optional[bool]  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF; None = unknown
     unlisted: Optional[str] = None  # why TCP sockets that are merely bound are missing; None: they are not
+    doubtful: Collection[int] = ()  # inodes of sockets that may have lost their port with their connection
 
 
 def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Outlook:
