@@ -43,7 +43,7 @@ from ansible_collections.infracheck.bindings.tests.kernel.restart_namespaces imp
     Namespaces,
 )
 
-ROUNDS = 12
+ROUNDS = 30
 SOCKETS = 30
 WISHES = 40
 IPPROTO_MPTCP = 262
