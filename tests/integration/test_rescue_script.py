@@ -137,6 +137,25 @@ def test_it_waits_for_the_ports_also_when_a_command_before_the_last_failed(rescu
         os.kill(int(rescue.told("server.pid")[0]), signal.SIGKILL)
 
 
+def test_who_else_listens_on_the_port_is_not_taken_for_the_unit(rescue: Rescue) -> None:
+    """Another service has the same port at another address, and the unit is to have two listeners on it."""
+    listen = "import socket, time; kept = socket.create_server(('127.0.0.1', 7000)); time.sleep(60)"
+    rescue.run("sh", "-c", f'setsid {sys.executable} -c "{listen}" >/dev/null 2>&1 & echo $! >{rescue.folder}/other.pid')
+    own = (
+        "import socket, time; time.sleep(1); first = socket.create_server(('127.0.0.2', 7000)); time.sleep(1.5);"
+        " second = socket.create_server(('192.0.2.9', 7000)); time.sleep(60)"
+    )
+    start = f'setsid {sys.executable} -c "{own}" >/dev/null 2>&1 & echo $! >{rescue.folder}/server.pid'
+    try:
+        with killed(rescue.start(20, "true", start, ports="7000,7000")) as _nothing:
+            rescue.await_settings("1", "1")
+            rescue.await_settings("0", "0", seconds=20)
+        assert "192.0.2.9:7000" in rescue.run("ss", "--listening", "--tcp", "--numeric", "--no-header")
+    finally:
+        for name in ("other.pid", "server.pid"):
+            os.kill(int(rescue.told(name)[0]), signal.SIGKILL)
+
+
 def test_the_deadline_is_one_for_all_commands_and_is_kept(rescue: Rescue) -> None:
     with killed(rescue.start(2, "sleep 1", f"date +%s.%N >{rescue.folder}/on; sleep 9")) as _nothing:
         rescue.await_settings("1", "1")

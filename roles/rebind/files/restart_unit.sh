@@ -7,7 +7,8 @@
 # MANAGER: --system or --user.
 # HOW: restart (UNIT), stop (UNITS together, then start START together), or watch (do nothing but wait until it listens).
 # PATIENCE: seconds for it to listen. It ends at once when it does, or when the unit has failed.
-# WAIT: seconds for which it stays stopped at most, until nothing is left of the connections on its ports.
+# WAIT: seconds for which it stays stopped at most, until nothing is left of the connections on its ports. What is left of its
+# own goes within a minute of the stop; others may have connections there at other addresses for ever.
 # PORTS: TCP ports where it is to listen, with commas; empty if there are none.
 # UNITS, START, ALONG: names with blanks between them; no name of a unit has any (systemd.unit(5)). START are those of UNITS
 # that ran, ALONG are others that ran and that systemd stops with it.
@@ -78,6 +79,7 @@ case $how in
         ;;
     stop)
         ctl stop -- $units
+        [ "$wait" -le 70 ] || wait=70
         last=$(($(now) + wait))
         while is_busy && [ "$(now)" -lt "$last" ]; do
             sleep 1

@@ -3,8 +3,8 @@
 #
 #   start_with_nonlocal_bind.sh SECONDS PORTS UNIT COMMAND…
 #
-# SECONDS: the longest that the settings may stay changed. PORTS: TCP ports, with commas, or "-"; once all of them listen the
-# settings are put back at once. Each COMMAND is one word for the shell. The settings are changed for the last one alone: the
+# SECONDS: the longest that the settings may stay changed. PORTS: the TCP port of each of its listeners, with commas, or "-";
+# once so many more listen on them the settings are put back at once: others may listen on the same port at other addresses. Each COMMAND is one word for the shell. The settings are changed for the last one alone: the
 # start. Those before it (the stop, reset-failed) may fail.
 #
 # A timer of systemd puts the settings back as well, so that they do not stay when this is killed. Without it nothing is done.
@@ -58,6 +58,25 @@ while [ "$#" -gt 1 ]; do
 done
 start=$1
 
+count() { # PORT: its listeners, in /proc/net/tcp and tcp6: state 0A is LISTEN (include/net/tcp_states.h)
+    hex=$(printf '%04X' "$1")
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -c "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F]*:[0-9A-F]* 0A "
+}
+
+goals= # PORT:COUNT, with blanks between them
+if [ "$ports" != - ]; then
+    for port in $(printf '%s' "$ports" | tr , '\n' | sort -u); do
+        own=$(printf '%s\n' "$ports" | tr , '\n' | grep -cx -- "$port")
+        goals="$goals $port:$(($(count "$port") + own))"
+    done
+fi
+
+listens() {
+    for goal in $goals; do
+        [ "$(count "${goal%:*}")" -ge "${goal#*:}" ] || return 1
+    done
+}
+
 end=$(($(date +%s) + limit))
 echo "$before4 $before6" >"$folder/new" || give_up 92 "no file $folder/new"
 mv "$folder/new" "$folder/before" || give_up 92 "no file $folder/before"
@@ -68,17 +87,10 @@ systemd-run --quiet --collect --unit="$name" --on-active="$limit" --timer-proper
 echo 1 >"$v4" || give_up 94 "ip_nonlocal_bind cannot be set"
 [ ! -e "$v6" ] || echo 1 >"$v6"
 
-listens() { # all ports, in /proc/net/tcp and tcp6: state 0A is LISTEN (include/net/tcp_states.h)
-    for port in $(printf '%s' "$ports" | tr , ' '); do
-        hex=$(printf '%04X' "$port")
-        grep -qs "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F]*:[0-9A-F]* 0A " /proc/net/tcp /proc/net/tcp6 || return 1
-    done
-}
-
 status=0
 timeout "$limit" sh -c "$start" 9>&- || status=$?
 while [ "$status" -eq 0 ] && [ "$(date +%s)" -lt "$end" ]; do
-    if [ "$ports" = - ]; then
+    if [ -z "$goals" ]; then
         sleep 2
         break
     fi
