@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from ipaddress import ip_network
 from typing import Any
 
 from .._model.addresses import Prefix, unmap
@@ -77,6 +76,8 @@ def parse_confirm_after(value: object) -> float:
 
 
 def _parse_prefix(option: str, value: str) -> Prefix:
+    from ipaddress import ip_network  # takes a millisecond, and few name any address
+
     allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
     if "%" in value:  # which ip_network() would pass over, so that every interface was meant
         raise InvalidOption(option, value, f"{allowed}; without a scope id")
