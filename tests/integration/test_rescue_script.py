@@ -140,7 +140,8 @@ def test_it_waits_for_the_ports_also_when_a_command_before_the_last_failed(rescu
 def test_who_else_listens_on_the_port_is_not_taken_for_the_unit(rescue: Rescue) -> None:
     """Another service has the same port at another address, and the unit is to have two listeners on it."""
     listen = "import socket, time; kept = socket.create_server(('127.0.0.1', 7000)); time.sleep(60)"
-    rescue.run("sh", "-c", f'setsid {sys.executable} -c "{listen}" >/dev/null 2>&1 & echo $! >{rescue.folder}/other.pid')
+    other = f'setsid {sys.executable} -c "{listen}" >/dev/null 2>&1 & echo $! >{rescue.folder}/other.pid'
+    rescue.run("sh", "-c", other)
     own = (
         "import socket, time; time.sleep(1); first = socket.create_server(('127.0.0.2', 7000)); time.sleep(1.5);"
         " second = socket.create_server(('192.0.2.9', 7000)); time.sleep(60)"
