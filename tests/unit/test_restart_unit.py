@@ -200,23 +200,28 @@ def connect(listener: socket.socket) -> tuple[socket.socket, socket.socket]:
     return client, listener.accept()[0]
 
 
-def test_it_is_started_when_its_ports_are_clear(host: Host, listener: socket.socket) -> None:
-    """Not before, and soon after: the connection is reset half-way."""
-    host.add("a.service")
+def restart_until_clear(host: Host, listener: socket.socket, wait: int, seconds: float) -> str:
+    """The state after so many seconds with a connection on the port, which is then reset; and it runs to its end."""
     client, served = connect(listener)
-    port = port_of(listener)
     script = (SCRIPTS / "restart_unit.sh").read_text()
-    arguments = ["--system", "stop", "0", "30", port, "a.service", "a.service", "a.service", ""]
+    arguments = ["--system", "stop", "0", str(wait), port_of(listener), "a.service", "a.service", "a.service", ""]
     with subprocess.Popen(["/bin/sh", "-c", script, "restart_unit.sh", *arguments], env=host.environment) as running:
         try:
-            time.sleep(1.5)
-            assert host.state("a.service") == "inactive"
+            time.sleep(seconds)
+            state = host.state("a.service")
             for end in (client, served):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 end.close()
             assert running.wait(timeout=20) == 0
         finally:
             running.kill()
+    return state
+
+
+def test_it_is_started_when_its_ports_are_clear(host: Host, listener: socket.socket) -> None:
+    """Not before, and soon after: the connection is reset half-way."""
+    host.add("a.service")
+    assert restart_until_clear(host, listener, wait=30, seconds=1.5) == "inactive"
     assert host.state("a.service") == "active"
 
 
@@ -231,18 +236,5 @@ def test_a_port_that_is_not_clear_in_time_is_tried_all_the_same(host: Host, list
 
 def test_while_the_port_is_busy_it_is_tried_again_when_that_is_over(host: Host, listener: socket.socket) -> None:
     host.add("a.service", starts=("failed", "active"))
-    client, served = connect(listener)
-    port = port_of(listener)
-    script = (SCRIPTS / "restart_unit.sh").read_text()
-    arguments = ["--system", "stop", "0", "1", port, "a.service", "a.service", "a.service", ""]
-    with subprocess.Popen(["/bin/sh", "-c", script, "restart_unit.sh", *arguments], env=host.environment) as running:
-        try:
-            time.sleep(4)
-            assert host.state("a.service") == "failed"
-            for end in (client, served):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                end.close()
-            assert running.wait(timeout=20) == 0
-        finally:
-            running.kill()
+    assert restart_until_clear(host, listener, wait=1, seconds=4) == "failed"
     assert host.state("a.service") == "active"
