@@ -221,30 +221,26 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import (
-    BACKEND_OPTION,
-    CONFIRM_OPTION,
-    LISTENER_OPTIONS,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import RULE_NAMES, check_bindings
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, check, run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **BACKEND_OPTION,
-            **LISTENER_OPTIONS,
-            **CONFIRM_OPTION,
+            **arguments.BACKEND_OPTION,
+            **arguments.LISTENER_OPTIONS,
+            **arguments.CONFIRM_OPTION,
             "fail_on": {"type": "str", "choices": ["info", "warning", "error", "never"], "default": "error"},
             "fail_on_unknown": {"type": "bool", "default": False},
-            "rules": {"type": "list", "elements": "str", "choices": RULE_NAMES, "default": []},
-            "skip_rules": {"type": "list", "elements": "str", "choices": RULE_NAMES, "default": []},
+            "rules": {"type": "list", "elements": "str", "choices": check.RULE_NAMES, "default": []},
+            "skip_rules": {"type": "list", "elements": "str", "choices": check.RULE_NAMES, "default": []},
             "include_listeners": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    run_module(module, check_bindings)
+    run.run_module(module, check.check_bindings)
 
 
 if __name__ == "__main__":

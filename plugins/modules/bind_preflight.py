@@ -241,23 +241,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import BACKEND_OPTION
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import WISH_OPTIONS, preflight
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, preflight, run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **BACKEND_OPTION,
-            "wishes": {"type": "list", "elements": "dict", "options": WISH_OPTIONS},
+            **arguments.BACKEND_OPTION,
+            "wishes": {"type": "list", "elements": "dict", "options": preflight.WISH_OPTIONS},
             "unit": {"type": "str"},
         },
         mutually_exclusive=[("wishes", "unit")],
         required_one_of=[("wishes", "unit")],
         supports_check_mode=True,
     )
-    run_module(module, preflight)
+    run.run_module(module, preflight.preflight)
 
 
 if __name__ == "__main__":

@@ -322,8 +322,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import connects, run
 
 
 def main() -> None:
@@ -340,7 +341,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, check_connects)
+    run.run_module(module, connects.check_connects)
 
 
 if __name__ == "__main__":

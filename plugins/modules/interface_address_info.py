@@ -216,17 +216,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import BACKEND_OPTION
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.interfaces import list_interfaces
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, interfaces, run
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**BACKEND_OPTION, "interfaces": {"type": "list", "elements": "str", "default": []}},
+        argument_spec={**arguments.BACKEND_OPTION, "interfaces": {"type": "list", "elements": "str", "default": []}},
         supports_check_mode=True,
     )
-    run_module(module, list_interfaces)
+    run.run_module(module, interfaces.list_interfaces)
 
 
 if __name__ == "__main__":

@@ -231,17 +231,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import (
-    BACKEND_OPTION,
-    LISTENER_OPTIONS,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import list_listeners
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, collect, run
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**BACKEND_OPTION, **LISTENER_OPTIONS}, supports_check_mode=True)
-    run_module(module, list_listeners)
+    module = AnsibleModule(
+        argument_spec={**arguments.BACKEND_OPTION, **arguments.LISTENER_OPTIONS}, supports_check_mode=True
+    )
+    run.run_module(module, collect.list_listeners)
 
 
 if __name__ == "__main__":

@@ -467,15 +467,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import CONFIRM_OPTION
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan import plan_rebind
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, plan, run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **CONFIRM_OPTION,
+            **arguments.CONFIRM_OPTION,
             "expected": {"type": "dict", "default": {}},
             "checks": {"type": "dict", "default": {}},
             "actions": {"type": "dict", "default": {}},
@@ -495,7 +495,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, plan_rebind)
+    run.run_module(module, plan.plan_rebind)
 
 
 if __name__ == "__main__":

@@ -74,20 +74,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import (
-    BACKEND_OPTION,
-    CONFIRM_OPTION,
-    LISTENER_OPTIONS,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.facts import gather_stale_bindings
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, facts, run
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**BACKEND_OPTION, **LISTENER_OPTIONS, **CONFIRM_OPTION}, supports_check_mode=True
+        argument_spec={**arguments.BACKEND_OPTION, **arguments.LISTENER_OPTIONS, **arguments.CONFIRM_OPTION},
+        supports_check_mode=True,
     )
-    run_module(module, gather_stale_bindings)
+    run.run_module(module, facts.gather_stale_bindings)
 
 
 if __name__ == "__main__":

@@ -275,15 +275,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import wait_for_address
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import BACKEND_OPTION
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+
+# isort: split
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import address_wait, arguments, run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **BACKEND_OPTION,
+            **arguments.BACKEND_OPTION,
             "address": {"type": "str"},
             "interface": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent", "bindable"], "default": "present"},
@@ -294,7 +294,7 @@ def main() -> None:
         required_one_of=[("address", "interface")],
         supports_check_mode=True,
     )
-    run_module(module, wait_for_address)
+    run.run_module(module, address_wait.wait_for_address)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoints import Endpoint
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import check_connects
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connect_socket, connects
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connect_socket, descriptors
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.names import THREADS
 from contracts import find_violations
 
@@ -269,7 +269,7 @@ def test_so_error_is_read_once_per_socket(monkeypatch: pytest.MonkeyPatch) -> No
         return Counting(fileno=channel.detach()), code
 
     def body() -> None:
-        monkeypatch.setattr(connects, "open_connecting", open_counting)
+        monkeypatch.setattr(connect_socket, "open_connecting", open_counting)
         with listening() as (_listener, port):
             check(*[f"127.0.0.1:{port}", "127.0.0.1:9"] * 100, settle=0.05, concurrency=500)
         assert len(reads) == 200
@@ -337,7 +337,7 @@ def test_descriptors_that_go_missing_on_the_way_only_take_longer(monkeypatch: py
 
     def body() -> None:
         add_link()
-        monkeypatch.setattr(connects, "read_free_descriptors", lambda wanted: 10_000)
+        monkeypatch.setattr(descriptors, "read_free_descriptors", lambda wanted: 10_000)
         free = 20 + len(os.listdir("/proc/self/fd"))
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
         result = check_all([f"{SILENT}:9"] * 60, timeout=0.2)

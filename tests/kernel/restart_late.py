@@ -15,7 +15,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import IPV4
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import IPV4
 from ansible_collections.infracheck.bindings.tests.kernel.restart_namespaces import Namespaces
 from ansible_collections.infracheck.bindings.tests.kernel.restart_single import (
     close_first,

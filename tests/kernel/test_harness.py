@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import VALID
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import VALID
 from ansible_collections.infracheck.bindings.tests.kernel.facts import comes_true
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.check import Result
 from ansible_collections.infracheck.bindings.tests.kernel.worlds.generate import draw_world

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener, Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import collect
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.restarts import add_restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import NETLINK

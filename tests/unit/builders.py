@@ -22,13 +22,13 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Network,
     Route,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     Binding,
     Listener,
     Options,
     Socket,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
     FOUND,
     Owner,

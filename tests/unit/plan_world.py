@@ -11,7 +11,7 @@ from typing import Any, Optional, Union
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Network
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit
@@ -19,10 +19,14 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module import
     cases,
     known_units,
     plan,
-    prospects,
     restarts,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
+    backends,
+    bind_rights,
+    commands,
     start_obstacles,
-    unit_programs,
+    sysctls,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
@@ -71,16 +75,16 @@ class PlanWorld:
         self.asked: list[str] = []  # units of which it was looked at what is in the way of a start
         self.carrier = Carrier((), None, 0, "/user.slice/session-1.scope")
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(plan, "select_backend", lambda _name: make_backend(self.samples, self.ownerships))
+        monkeypatch.setattr(backends, "select_backend", lambda _name: make_backend(self.samples, self.ownerships))
         monkeypatch.setattr("time.sleep", self.slept.append)
         monkeypatch.setattr(cases, "read_carrier", lambda: self.carrier)
-        monkeypatch.setattr(cases, "read_ephemeral_ports", lambda: range(32768, 61000))
+        monkeypatch.setattr(sysctls, "read_ephemeral_ports", lambda: range(32768, 61000))
         monkeypatch.setattr(known_units, "read_units", self._read_units)
         monkeypatch.setattr(start_obstacles, "read_obstacle", self._read_obstacle)
-        monkeypatch.setattr(unit_programs, "run_command", self._run)
+        monkeypatch.setattr(commands, "run_command", self._run)
         monkeypatch.setattr(restarts, "read_occupants", lambda ports, **_options: (dict.fromkeys(ports, ()), ()))
-        monkeypatch.setattr(prospects, "read_unit_rights", lambda unit: Rights(unit, None, True, 1024))
-        monkeypatch.setattr(prospects, "read_user_rights", lambda user: Rights(str(user), 0, True, 1024))
+        monkeypatch.setattr(bind_rights, "read_unit_rights", lambda unit: Rights(unit, None, True, 1024))
+        monkeypatch.setattr(bind_rights, "read_user_rights", lambda user: Rights(str(user), 0, True, 1024))
         monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
         self.set_rights(True)
 

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import STATES
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import REMEDIES, SEVERITIES
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import STATES
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, Rule
 from contracts import CHECKOUT
 

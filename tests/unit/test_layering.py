@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "_model": ("_model",),
     "_wire": ("_model", "_wire"),
     "_readers": ("_model", "_wire", "_readers"),
-    "_rules": ("_model", "_wire.text", "_rules"),
+    "_rules": ("_model", "_wire.spelling", "_rules"),
     "_module": ("_model", "_wire", "_readers", "_rules", "_module"),
     "modules": ("_model", "_module"),
 }
@@ -55,13 +55,13 @@ HEADER = (
 
 
 class Import(NamedTuple):
-    name: str  # absolute: os.path, or _wire.text for one of ours
+    name: str  # absolute: os.path, or _wire.spelling for one of ours
     is_ours: bool
     line: int
 
 
 def find_files() -> list[str]:
-    """Every Python file below plugins, as its path from module_utils (_wire/text.py), or modules/NAME.py."""
+    """Every Python file below plugins, as its path from module_utils (_wire/spelling.py), or modules/NAME.py."""
     utils = [path.relative_to(UTILS) for path in UTILS.rglob("*.py")]
     modules = [path.relative_to(PLUGINS) for path in (PLUGINS / "modules").rglob("*.py")]
     return sorted(str(path) for path in (*utils, *modules) if path.name != "__init__.py")
@@ -92,9 +92,18 @@ def find_imports(tree: ast.AST, package: list[str]) -> Iterator[Import]:
             base = package[: len(package) - (node.level - 1)]
             parts = [*base, *(node.module.split(".") if node.module else [])]
             for alias in node.names:
-                yield Import(".".join([*parts, alias.name] if not node.module else parts), True, node.lineno)
+                yield Import(name_module(".".join(parts), alias.name), True, node.lineno)
         elif isinstance(node, ast.ImportFrom):
-            yield make_import(node.module or "", node.lineno)
+            origin = make_import(node.module or "", node.lineno)
+            for alias in node.names:
+                yield origin._replace(name=name_module(origin.name, alias.name)) if origin.is_ours else origin
+
+
+def name_module(origin: str, name: str) -> str:
+    """_wire.spelling for `from .._wire import spelling`; _wire.spelling as well for what is imported from that file."""
+    whole = f"{origin}.{name}" if origin else name
+    parts = whole.split(".")
+    return whole if UTILS.joinpath(*parts).is_dir() or UTILS.joinpath(*parts).with_suffix(".py").is_file() else origin
 
 
 def make_import(name: str, line: int) -> Import:
@@ -184,11 +193,13 @@ def test_file_begins_as_every_file_does(name):
 TEST_SEEN = [
     ("import os.path", "_wire", Import("os.path", False, 1)),
     ("from os import path", "_wire", Import("os", False, 1)),
-    ("from .text import printable", "_wire", Import("_wire.text", True, 1)),
-    ("from . import text", "_wire", Import("_wire.text", True, 1)),
+    ("from .spelling import printable", "_wire", Import("_wire.spelling", True, 1)),
+    ("from . import spelling", "_wire", Import("_wire.spelling", True, 1)),
     ("from .._readers.owners import read_owners", "_wire", Import("_readers.owners", True, 1)),
     ("from .. import _readers", "_wire", Import("_readers", True, 1)),
-    (f"from {COLLECTION}._readers import owners", "_wire", Import("_readers", True, 1)),
+    ("from .._wire import spelling", "_rules", Import("_wire.spelling", True, 1)),
+    (f"from {COLLECTION}._readers import owners", "_wire", Import("_readers.owners", True, 1)),
+    (f"from {COLLECTION}._readers.owners import read_owners", "_wire", Import("_readers.owners", True, 1)),
     ("import ansible_collections.other.thing", "_wire", Import("ansible_collections.other.thing", True, 1)),
     ("def f():\n    import psutil", "_rules", Import("psutil", False, 2)),
 ]

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 import yaml
-from ansible_collections.infracheck.bindings.plugins.module_utils._model import findings, listeners
+from ansible_collections.infracheck.bindings.plugins.module_utils._model import bindings, findings
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES
 from contracts import CHECKOUT, SCHEMAS, Json, find_violations, is_result_schema, load_schema
 
@@ -81,7 +81,7 @@ def test_the_words_are_those_of_the_code() -> None:
     assert finding["severity"]["enum"] == list(findings.SEVERITIES)
     assert finding["remedy"]["enum"] == list(findings.REMEDIES)
     binding = load_schema("listener.json")["$defs"]["binding"]["properties"]
-    assert binding["state"]["enum"] == list(listeners.STATES)
+    assert binding["state"]["enum"] == list(bindings.STATES)
 
 
 TEST_BROKEN = [

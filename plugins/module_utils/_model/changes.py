@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Union
 
-from .addresses import Address, Link, Prefix
+from . import addresses
 
 PRESENT = "present"
 ABSENT = "absent"
@@ -27,7 +27,7 @@ REREAD = "reread"  # events were lost: everything was read anew
 class Change(NamedTuple):
     """One notification. `gone`: RTM_DELLINK, RTM_DELADDR."""
 
-    subject: Union[Link, Address]
+    subject: Union[addresses.Link, addresses.Address]
     gone: bool
 
 
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 class Wish(NamedTuple):
     """What somebody waits for: at least one of `prefix` and `interface`."""
 
-    prefix: Optional[Prefix]
+    prefix: Optional[addresses.Prefix]
     interface: Optional[str]
     state: str  # one of STATES
     settle: float  # seconds for which it must hold without a break
@@ -56,5 +56,5 @@ class Event(NamedTuple):
     event: str  # ADDED, …
     interface: Optional[str]
     ifindex: Optional[int]
-    address: Optional[Address]  # None for events of links
+    address: Optional[addresses.Address]  # None for events of links
     flags: tuple[str, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .listeners import TCP
+from . import bindings
 
 LISTENING = "listening"
 ESTABLISHED = "established"
@@ -48,7 +48,9 @@ class Occupant(NamedTuple):
     @property
     def is_unaccepted(self) -> bool:
         """Waits in the accept queue of a listener, and goes with it."""
-        return self.protocol == TCP and not self.inode and self.state in (ESTABLISHED, CLOSE_WAIT, SYN_RECEIVED)
+        return (
+            self.protocol == bindings.TCP and not self.inode and self.state in (ESTABLISHED, CLOSE_WAIT, SYN_RECEIVED)
+        )
 
     @property
     def sort_key(self) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-from .listeners import Listener
+from . import bindings
 
 FAIL = "fail"
 UNKNOWN = "unknown"
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     verdict: str  # FAIL | UNKNOWN
     severity: str
     message: str  # one sentence for a person
-    listener: Optional[Listener]  # None for an unknown that concerns many listeners at once
+    listener: Optional[bindings.Listener]  # None for an unknown that concerns many listeners at once
     remedy: str
     remedy_reason: str
     evidence: dict[str, Any]  # JSON values: what was read that leads to the verdict

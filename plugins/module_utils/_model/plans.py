@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from .listeners import Listener
-from .owners import Service
-from .restarts import Outlook
+from . import bindings, owners, restarts
 from .units import Unit
 
 RESTART = "restart"
@@ -43,7 +41,7 @@ class Prospect(NamedTuple):
     """A wish, and what the kernel would say to it with the unit's own sockets closed."""
 
     wish: Wish
-    outlook: Outlook
+    outlook: restarts.Outlook
     by_own_connections: bool  # what blocks it are connections of the unit itself, and nothing else
     held_by: tuple[str, ...]  # units or processes that hold what blocks it
 
@@ -76,12 +74,12 @@ class Dependent(NamedTuple):
 class Case(NamedTuple):
     """Everything about one unit with a stale listener. Lists in the order of listeners."""
 
-    service: Optional[Service]  # None: nobody was found who holds them
+    service: Optional[owners.Service]  # None: nobody was found who holds them
     unit: Optional[Unit]
     companion: Optional[Unit]  # of a .socket: the service it starts
     unreadable: Optional[str]  # why there is no unit
-    stale: tuple[Listener, ...]
-    healthy: tuple[Listener, ...]
+    stale: tuple[bindings.Listener, ...]
+    healthy: tuple[bindings.Listener, ...]
     check: Optional[Check]
     proof: Proof
     dependents: tuple[Dependent, ...]

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from .connections import Occupant
-from .listeners import Socket
-from .owners import Ownership
+from . import bindings, connections, owners
 
 OK = "ok"
 BLOCKED = "blocked"
@@ -62,7 +60,7 @@ class Outlook(NamedTuple):
 
     verdict: str  # OK | BLOCKED | UNAVAILABLE | DENIED | UNKNOWN
     errno: Optional[str]  # by name
-    blockers: tuple[Occupant, ...]  # for UNKNOWN: what may be in the way
+    blockers: tuple[connections.Occupant, ...]  # for UNKNOWN: what may be in the way
     clear_in_seconds: Optional[int]  # when the last blocker is gone; only where every one of them is a timed row
     reason: Optional[str]  # None for OK
 
@@ -70,8 +68,8 @@ class Outlook(NamedTuple):
 class Restarts(NamedTuple):
     """What a restart of each listener would meet now. A listener that is not there was not looked at."""
 
-    outlooks: Mapping[Socket, Outlook]
-    holders: Mapping[int, Ownership]  # of the blockers, by inode; those that were looked for
+    outlooks: Mapping[bindings.Socket, Outlook]
+    holders: Mapping[int, owners.Ownership]  # of the blockers, by inode; those that were looked for
 
 
 class Blockers(NamedTuple):
@@ -84,4 +82,4 @@ class Blockers(NamedTuple):
     sockets: int  # how many
     peers: tuple[tuple[bytes, int], ...]  # the first few: address and port
     clear_in_seconds: Optional[int]  # when the last of them is gone
-    ownership: Optional[Ownership]  # None where no process holds them, or none was looked for
+    ownership: Optional[owners.Ownership]  # None where no process holds them, or none was looked for

@@ -16,17 +16,12 @@ from contextlib import ExitStack
 from ipaddress import ip_address
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
-from .._model.addresses import Address, Link, Prefix
-from .._model.changes import ABSENT, BINDABLE, Batch, Event, Wish
+from .._model import addresses, changes
 from .._model.gaps import Gap
-from .._readers.backends import BackendUnavailable, UnreadableTable, select_backend
-from .._readers.netlink_socket import NetlinkError
-from .._rules.address_watch import AddressWatch, name_flags
-from .._wire.netlink import MalformedMessage
-from .._wire.text import format_address
-from .arguments import InvalidOption, parse_prefixes
-from .interfaces import render_address
-from .results import Json, render_gaps
+from .._readers import backends, netlink_socket
+from .._rules import address_watch
+from .._wire import netlink, spelling
+from . import arguments, interfaces, results
 
 _LONGEST = 1e6  # seconds
 _GRACE = 1.0  # seconds beyond the timeout to catch up with what the kernel has told already
@@ -37,8 +32,8 @@ class Source(Protocol):
 
     @property
     def name(self) -> str: ...
-    def read_present(self) -> tuple[tuple[Link, ...], tuple[Address, ...]]: ...
-    def wait(self, seconds: float) -> Batch: ...
+    def read_present(self) -> tuple[tuple[addresses.Link, ...], tuple[addresses.Address, ...]]: ...
+    def wait(self, seconds: float) -> changes.Batch: ...
 
 
 class Ending(NamedTuple):
@@ -47,26 +42,28 @@ class Ending(NamedTuple):
     ended: float
 
 
-def wait_for_address(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def wait_for_address(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What the module returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     wish = parse_wish(params)
     with ExitStack() as stack:
         source, gaps = _open_source(params, wish, stack)
-        watch = AddressWatch(wish)
+        watch = address_watch.AddressWatch(wish)
         try:
             ending = watch_until(watch, source, params["timeout"])
-        except (NetlinkError, MalformedMessage) as error:
-            raise UnreadableTable(f"the addresses of this host could not be read: {error}") from error
+        except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
+            raise backends.UnreadableTable(f"the addresses of this host could not be read: {error}") from error
     return render_wait(watch, ending, source.name, gaps), gaps
 
 
-def parse_wish(params: dict[str, Any]) -> Wish:
+def parse_wish(params: dict[str, Any]) -> changes.Wish:
     """Raises InvalidOption."""
     for option, least in (("timeout", 0), ("settle", 0), ("poll_interval", 0.01)):
         if not least <= params[option] <= _LONGEST:  # refuses nan as well
-            raise InvalidOption(option, params[option], f"seconds from {least:g} on")
+            raise arguments.InvalidOption(option, params[option], f"seconds from {least:g} on")
     if params["settle"] > params["timeout"]:
-        raise InvalidOption("settle", params["settle"], f"at most the seconds of timeout ({params['timeout']:g})")
+        raise arguments.InvalidOption(
+            "settle", params["settle"], f"at most the seconds of timeout ({params['timeout']:g})"
+        )
     interface = params["interface"]
     if interface is not None:
         interface = interface.strip()
@@ -76,9 +73,9 @@ def parse_wish(params: dict[str, Any]) -> Wish:
             or interface in (".", "..")
             or re.search(r"[/:\s\0]", interface)
         ):
-            raise InvalidOption("interface", params["interface"], "the name of a network interface")
+            raise arguments.InvalidOption("interface", params["interface"], "the name of a network interface")
     prefix = _parse_address(params["address"]) if params["address"] is not None else None
-    return Wish(prefix, _find_name(interface) if interface else None, params["state"], params["settle"])
+    return changes.Wish(prefix, _find_name(interface) if interface else None, params["state"], params["settle"])
 
 
 def _find_name(interface: str) -> str:
@@ -89,53 +86,55 @@ def _find_name(interface: str) -> str:
         return interface  # not there now
 
 
-def _parse_address(text: str) -> Prefix:
+def _parse_address(text: str) -> addresses.Prefix:
     if "%" in text:
-        raise InvalidOption("address", text, "an address without scope id; name the interface in option interface")
-    (prefix,) = parse_prefixes("address", [text])
+        raise arguments.InvalidOption(
+            "address", text, "an address without scope id; name the interface in option interface"
+        )
+    (prefix,) = arguments.parse_prefixes("address", [text])
     number = ip_address(prefix.packed)
     if prefix.prefixlen == number.max_prefixlen and (number.is_unspecified or number.is_multicast):
-        raise InvalidOption(
+        raise arguments.InvalidOption(
             "address", text, "an address that an interface can have, not a wildcard or a multicast group"
         )
     return prefix
 
 
-def _open_source(params: dict[str, Any], wish: Wish, stack: ExitStack) -> tuple[Source, tuple[Gap, ...]]:
+def _open_source(params: dict[str, Any], wish: changes.Wish, stack: ExitStack) -> tuple[Source, tuple[Gap, ...]]:
     name = params["backend"]
     refused = None
     if name == "netlink" or (name == "auto" and sys.platform.startswith("linux")):
-        select_backend("netlink")  # says why where it cannot be
-        from .._readers.address_events import AddressEvents
+        backends.select_backend("netlink")  # says why where it cannot be
+        from .._readers import address_events
 
         try:
-            return stack.enter_context(AddressEvents()), ()
-        except NetlinkError as error:
+            return stack.enter_context(address_events.AddressEvents()), ()
+        except netlink_socket.NetlinkError as error:
             if name == "netlink":
-                raise UnreadableTable(str(error)) from error
+                raise backends.UnreadableTable(str(error)) from error
             refused = str(error)
     return _open_polls(params, wish, refused)
 
 
-def _open_polls(params: dict[str, Any], wish: Wish, refused: Optional[str]) -> tuple[Source, tuple[Gap, ...]]:
-    from .._readers.address_polls import AddressPolls
+def _open_polls(params: dict[str, Any], wish: changes.Wish, refused: Optional[str]) -> tuple[Source, tuple[Gap, ...]]:
+    from .._readers import address_polls
 
     try:
-        backend = select_backend("psutil")
-    except BackendUnavailable as error:
-        raise BackendUnavailable(f"{refused}; {error}" if refused else str(error)) from error
+        backend = backends.select_backend("psutil")
+    except backends.BackendUnavailable as error:
+        raise backends.BackendUnavailable(f"{refused}; {error}" if refused else str(error)) from error
     may_be_ipv6 = wish.prefix is None or len(wish.prefix.packed) == 16
-    if wish.state == BINDABLE and may_be_ipv6 and not backend.capabilities.address_flags:
+    if wish.state == changes.BINDABLE and may_be_ipv6 and not backend.capabilities.address_flags:
         allowed = "present or absent with psutil, which does not see whether an IPv6 address is still tentative"
-        raise InvalidOption("state", wish.state, allowed)
+        raise arguments.InvalidOption("state", wish.state, allowed)
     interval = params["poll_interval"]
     reason = f"read every {interval:g} s through psutil: what came and went in between was not seen, nor when it did"
     gap = Gap("rtnetlink", "changes as they happen", f"{refused}; {reason}" if refused else reason)
-    return AddressPolls(backend.read_network, interval), (gap,)
+    return address_polls.AddressPolls(backend.read_network, interval), (gap,)
 
 
 def watch_until(
-    watch: AddressWatch, source: Source, timeout: float, clock: Callable[[], float] = time.monotonic
+    watch: address_watch.AddressWatch, source: Source, timeout: float, clock: Callable[[], float] = time.monotonic
 ) -> Ending:
     """Feeds the watch from the source until it is so, or until `timeout` seconds are over."""
     started = clock()
@@ -159,17 +158,17 @@ def watch_until(
 
 def _read_quietly(
     source: Source, deadline: float, clock: Callable[[], float]
-) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
+) -> tuple[tuple[addresses.Link, ...], tuple[addresses.Address, ...]]:
     """In a storm of changes no reading is of one piece (NLM_F_DUMP_INTR): again, for as long as there is time."""
     while True:
         try:
             return source.read_present()
-        except NetlinkError as error:
+        except netlink_socket.NetlinkError as error:
             if error.errno != errno.EINTR or clock() > deadline:
                 raise
 
 
-def render_wait(watch: AddressWatch, ending: Ending, source: str, gaps: Sequence[Gap]) -> Json:
+def render_wait(watch: address_watch.AddressWatch, ending: Ending, source: str, gaps: Sequence[Gap]) -> results.Json:
     matching = watch.list_matching()
     since = watch.held_since
     return {
@@ -180,28 +179,29 @@ def render_wait(watch: AddressWatch, ending: Ending, source: str, gaps: Sequence
         "held": round(ending.ended - since, 6) if since is not None else None,
         "source": source,
         "addresses": [
-            {"interface": name, "ifindex": address.ifindex, **render_address(address)} for address, name in matching
+            {"interface": name, "ifindex": address.ifindex, **interfaces.render_address(address)}
+            for address, name in matching
         ],
         "events": [_render_event(event, ending.started) for event in watch.events],
         "events_dropped": watch.event_count - len(watch.events),
-        "gaps": render_gaps(gaps),
+        "gaps": results.render_gaps(gaps),
         "msg": compose_message(watch, ending),
     }
 
 
-def _render_event(event: Event, started: float) -> Json:
+def _render_event(event: changes.Event, started: float) -> results.Json:
     return {
         "at": round(event.at - started, 6),
         "event": event.event,
         "interface": event.interface,
         "ifindex": event.ifindex,
-        "address": format_address(event.address.packed) if event.address else None,
+        "address": spelling.format_address(event.address.packed) if event.address else None,
         "prefixlen": event.address.prefixlen if event.address else None,
         "flags": list(event.flags),
     }
 
 
-def compose_message(watch: AddressWatch, ending: Ending) -> str:
+def compose_message(watch: address_watch.AddressWatch, ending: Ending) -> str:
     wish, what = watch.wish, _describe_wish(watch.wish)
     seconds = ending.ended - ending.started
     if ending.met:
@@ -214,17 +214,17 @@ def compose_message(watch: AddressWatch, ending: Ending) -> str:
     return f"{what} was not {wish.state} within {seconds:.3f} s. Seen last: {present}; {last}"
 
 
-def _describe_wish(wish: Wish) -> str:
+def _describe_wish(wish: changes.Wish) -> str:
     where = f" on {wish.interface}" if wish.interface else ""
-    several = "Every address" if wish.state == ABSENT else "An address"
+    several = "Every address" if wish.state == changes.ABSENT else "An address"
     if wish.prefix is None:
         return f"{several}{where}"
-    text = format_address(wish.prefix.packed)
+    text = spelling.format_address(wish.prefix.packed)
     exact = wish.prefix.prefixlen == 8 * len(wish.prefix.packed)
     return f"{text}{where}" if exact else f"{several} of {text}/{wish.prefix.prefixlen}{where}"
 
 
-def _describe_present(watch: AddressWatch) -> str:
+def _describe_present(watch: address_watch.AddressWatch) -> str:
     matching = watch.list_matching()
     if not matching:
         if watch.wish.interface is None:
@@ -234,18 +234,18 @@ def _describe_present(watch: AddressWatch) -> str:
     return ", ".join(shown) + (f" and {len(matching) - 3} more" if len(matching) > 3 else "")
 
 
-def _describe_address(address: Address, name: Optional[str]) -> str:
-    flags = name_flags(address)
+def _describe_address(address: addresses.Address, name: Optional[str]) -> str:
+    flags = address_watch.name_flags(address)
     marks = f" ({', '.join(flags)})" if flags else ""
-    return f"{format_address(address.packed)}/{address.prefixlen} on {name or address.ifindex}{marks}"
+    return f"{spelling.format_address(address.packed)}/{address.prefixlen} on {name or address.ifindex}{marks}"
 
 
-def _describe_last(watch: AddressWatch, ending: Ending) -> str:
+def _describe_last(watch: address_watch.AddressWatch, ending: Ending) -> str:
     if not watch.events:
         return "nothing changed meanwhile"
     event = watch.events[-1]
     flags = f" ({', '.join(event.flags)})" if event.flags else ""
-    subject = f" {format_address(event.address.packed)}" if event.address else ""
+    subject = f" {spelling.format_address(event.address.packed)}" if event.address else ""
     where = f" on {event.interface}" if event.address and event.interface else f" {event.interface or ''}".rstrip()
     ago = ending.ended - event.at
     count = f"{watch.event_count} events, the last one" if watch.event_count > 1 else "one event,"

@@ -14,14 +14,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .._model.addresses import Prefix, unmap
-from .._readers.backends import NAMES
-from .._rules.policy import Selection
+from .._model import addresses
+from .._readers import backends
+from .._rules import policy
 
 _PORT_FORM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
 _LONGEST_CONFIRMATION = 3600.0  # seconds; beyond that a task would look hung
 
-BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(NAMES), "default": "auto"}}
+BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(backends.NAMES), "default": "auto"}}
 
 # Which listeners to look at, and how.
 LISTENER_OPTIONS: dict[str, Any] = {
@@ -41,9 +41,9 @@ class InvalidOption(Exception):
         super().__init__(f"option {option}: {value!r} is not allowed; it takes {allowed}")
 
 
-def parse_selection(params: dict[str, Any]) -> Selection:
+def parse_selection(params: dict[str, Any]) -> policy.Selection:
     """The part of LISTENER_OPTIONS that narrows down. Raises InvalidOption."""
-    return Selection(
+    return policy.Selection(
         protocols=tuple(dict.fromkeys(params["protocols"])),
         ports=tuple(_parse_ports(text) for text in params["ports"]),
         addresses=parse_prefixes("addresses", params["addresses"]),
@@ -51,7 +51,7 @@ def parse_selection(params: dict[str, Any]) -> Selection:
     )
 
 
-def parse_prefixes(option: str, values: Sequence[str]) -> tuple[Prefix, ...]:
+def parse_prefixes(option: str, values: Sequence[str]) -> tuple[addresses.Prefix, ...]:
     """Addresses and CIDR blocks. Raises InvalidOption."""
     return tuple(_parse_prefix(option, value) for value in values)
 
@@ -75,7 +75,7 @@ def parse_confirm_after(value: object) -> float:
     return seconds
 
 
-def _parse_prefix(option: str, value: str) -> Prefix:
+def _parse_prefix(option: str, value: str) -> addresses.Prefix:
     from ipaddress import ip_network  # takes a millisecond, and few name any address
 
     allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
@@ -86,9 +86,9 @@ def _parse_prefix(option: str, value: str) -> Prefix:
     except ValueError:
         raise InvalidOption(option, value, allowed) from None
     packed, prefixlen = network.network_address.packed, network.prefixlen
-    if prefixlen >= 96 and unmap(packed) != packed:  # v4-mapped bind addresses are compared as what they map
-        return Prefix(unmap(packed), prefixlen - 96)
-    return Prefix(packed, prefixlen)
+    if prefixlen >= 96 and addresses.unmap(packed) != packed:  # v4-mapped bind addresses are compared as what they map
+        return addresses.Prefix(addresses.unmap(packed), prefixlen - 96)
+    return addresses.Prefix(packed, prefixlen)
 
 
 def _parse_ports(text: str) -> range:

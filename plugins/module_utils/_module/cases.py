@@ -9,35 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
+from .._model import bindings, owners, plans
 from .._model.gaps import Gap
-from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, UDP, Listener
-from .._model.owners import Service
-from .._model.plans import Case, Check, Proof, Wish
-from .._readers.backends import Backend
+from .._readers import backends, sysctls
 from .._readers.carrier import Carrier, read_carrier
-from .._readers.sysctls import read_ephemeral_ports
-from .._rules.view import View
-from .known_units import Known, find_own, read_known
+from .._rules import views
+from . import known_units, run_carrier, unit_programs
 from .prospects import Wanted, foresee_wishes
-from .run_carrier import find_carrier, kills_run
-from .unit_programs import NOTHING, ask_program, rebinds_on_reload
 
-_DOUBTFUL = (STALE_ADDRESS, STALE_INTERFACE, PENDING)
+_DOUBTFUL = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING)
 
 
 def collect_cases(
-    backend: Backend,
-    view: View,
-    stale: Sequence[Listener],
-    expected: Mapping[str, tuple[Wish, ...]],
+    backend: backends.Backend,
+    view: views.View,
+    stale: Sequence[bindings.Listener],
+    expected: Mapping[str, tuple[plans.Wish, ...]],
     checks: Mapping[str, str],
-) -> tuple[list[Case], tuple[Gap, ...]]:
+) -> tuple[list[plans.Case], tuple[Gap, ...]]:
     """One case for each service that holds a stale listener, and for each listener that no service holds."""
     if not stale:
         return [], ()
     services = dict.fromkeys(listener.ownership.service for listener in stale)
-    known = read_known([service for service in services if service is not None], view.listeners)
-    groups: dict[tuple[Optional[Service], int], list[Listener]] = {}
+    known = known_units.read_known([service for service in services if service is not None], view.listeners)
+    groups: dict[tuple[Optional[owners.Service], int], list[bindings.Listener]] = {}
     for listener in stale:
         found = known.get(listener.ownership.service)
         groups.setdefault((found.service if found else None, 0 if found else listener.socket.inode), []).append(
@@ -45,14 +40,18 @@ def collect_cases(
         )
     by_service = {found.service: found for found in known.values()}
     carrier = read_carrier()
-    ephemeral = read_ephemeral_ports()
+    ephemeral = sysctls.read_ephemeral_ports()
     cases, wanted = [], []
     for (service, _inode), listeners in groups.items():
         found = by_service.get(service) if service is not None else None
-        own = find_own(found, view.listeners)
+        own = known_units.find_own(found, view.listeners)
         healthy = [item for item in own if item.binding.state not in _DOUBTFUL and not _is_passing(item, ephemeral)]
         is_known = found is not None and (found.unit is not None or found.service.scope == "container")
-        check, proof, wishes = ask_program(found, expected, checks) if found and is_known else (None, NOTHING, ())
+        check, proof, wishes = (
+            unit_programs.ask_program(found, expected, checks)
+            if found and is_known
+            else (None, unit_programs.NOTHING, ())
+        )
         cases.append(_make_case(found, listeners, healthy, check, proof, carrier, view))
         units = [unit for unit in (found.unit, found.companion) if unit] if found else []
         names = tuple(unit.name for unit in units)
@@ -65,16 +64,16 @@ def collect_cases(
 
 
 def _make_case(
-    known: Optional[Known],
-    stale: Sequence[Listener],
-    healthy: Sequence[Listener],
-    check: Optional[Check],
-    proof: Proof,
+    known: Optional[known_units.Known],
+    stale: Sequence[bindings.Listener],
+    healthy: Sequence[bindings.Listener],
+    check: Optional[plans.Check],
+    proof: plans.Proof,
     carrier: Carrier,
-    view: View,
-) -> Case:
+    view: views.View,
+) -> plans.Case:
     units = [unit for unit in (known.unit, known.companion) if unit] if known else []
-    return Case(
+    return plans.Case(
         service=known.service if known else None,
         unit=known.unit if known else None,
         companion=known.companion if known else None,
@@ -84,23 +83,26 @@ def _make_case(
         check=check,
         proof=proof,
         dependents=known.dependents if known else (),
-        carries_run=find_carrier(units, [*stale, *healthy], carrier, view),
-        kills_run=kills_run(units, carrier) or _is_stopped_along(known, carrier, view),
+        carries_run=run_carrier.find_carrier(units, [*stale, *healthy], carrier, view),
+        kills_run=run_carrier.kills_run(units, carrier) or _is_stopped_along(known, carrier, view),
         has_rights=known.manager.has_rights if known else False,
         interfaces={index: link.name for index, link in view.locality.links.items()},
-        rebinds_on_reload=known is not None and rebinds_on_reload(known),
+        rebinds_on_reload=known is not None and unit_programs.rebinds_on_reload(known),
     )
 
 
-def _is_stopped_along(known: Optional[Known], carrier: Carrier, view: View) -> bool:
+def _is_stopped_along(known: Optional[known_units.Known], carrier: Carrier, view: views.View) -> bool:
     """Whether this run hangs on a unit that systemd would stop along. Of its binds nothing is known."""
     if known is None or not known.along:
         return False
     services = {known.service._replace(unit=unit.name) for unit in known.along}
     held = [listener for listener in view.listeners if listener.ownership.service in services]
-    return kills_run(known.along, carrier) or find_carrier(known.along, held, carrier, view) is not None
+    return (
+        run_carrier.kills_run(known.along, carrier)
+        or run_carrier.find_carrier(known.along, held, carrier, view) is not None
+    )
 
 
-def _is_passing(listener: Listener, ephemeral: range) -> bool:
+def _is_passing(listener: bindings.Listener, ephemeral: range) -> bool:
     """A UDP socket that a client uses for one question: the kernel chose its port, and it is no service."""
-    return listener.socket.protocol == UDP and listener.socket.port in ephemeral
+    return listener.socket.protocol == bindings.UDP and listener.socket.port in ephemeral

@@ -13,93 +13,99 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from .._model.addresses import Prefix
+from .._model import addresses, bindings, owners
 from .._model.gaps import Gap
-from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, Binding, Listener, Options, Socket
-from .._model.owners import KERNEL, Ownership
-from .._readers.backends import Backend, LiveOptions, select_backend
+from .._readers import backends
+from .._rules import policy, views
 from .._rules.locality import Locality
-from .._rules.policy import Selection, make_socket_filter, select_units
-from .._rules.view import View
-from .arguments import parse_prefixes, parse_selection
-from .results import Json, render_gaps, render_listener
+from . import arguments, results
 
 # What a second look can take back. Unknown and intended are no accusations.
-DOUBTFUL = frozenset((STALE_ADDRESS, STALE_INTERFACE, PENDING))
+DOUBTFUL = frozenset((bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING))
 
-EVERYTHING = Selection(protocols=("tcp", "udp"), ports=(), addresses=(), units=())
+EVERYTHING = policy.Selection(protocols=("tcp", "udp"), ports=(), addresses=(), units=())
 
 
 class Sample(NamedTuple):
-    """Sockets with their verdicts, as one moment showed them. `bindings` in the order of `sockets`."""
+    """Sockets with their verdicts, as one moment showed them. `verdicts` in the order of `sockets`."""
 
-    sockets: tuple[Socket, ...]
-    bindings: list[Binding]
+    sockets: tuple[bindings.Socket, ...]
+    verdicts: list[bindings.Binding]
     locality: Locality
     gaps: tuple[Gap, ...]
 
 
 class Collected(NamedTuple):
-    view: View
+    view: views.View
     gaps: tuple[Gap, ...]
     undecided: int = 0  # listeners left out because it cannot be seen whether they match `units`
 
 
 def collect_asked(params: dict[str, Any]) -> Collected:
     """What a module's shared options ask for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    selection = parse_selection(params)
-    intended = parse_prefixes("intended_addresses", params["intended_addresses"])
-    return collect(select_backend(params["backend"]), selection, intended, params["all_owners"])
+    selection = arguments.parse_selection(params)
+    intended = arguments.parse_prefixes("intended_addresses", params["intended_addresses"])
+    return collect(backends.select_backend(params["backend"]), selection, intended, params["all_owners"])
 
 
-def list_listeners(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def list_listeners(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What listener_info returns. Raises as collect_asked does."""
     view, gaps, _undecided = collect_asked(params)
     links = view.locality.links
-    return {"listeners": [render_listener(found, links) for found in view.listeners], "gaps": render_gaps(gaps)}, gaps
+    return {
+        "listeners": [results.render_listener(found, links) for found in view.listeners],
+        "gaps": results.render_gaps(gaps),
+    }, gaps
 
 
 def collect(
-    backend: Backend, selection: Selection = EVERYTHING, intended: Sequence[Prefix] = (), all_owners: bool = False
+    backend: backends.Backend,
+    selection: policy.Selection = EVERYTHING,
+    intended: Sequence[addresses.Prefix] = (),
+    all_owners: bool = False,
 ) -> Collected:
     """Every selected listener with its binding and its owners. Raises UnreadableTable."""
     sample = drop_vanished(backend, selection, take_sample(backend, selection, intended))
     # Nothing is decided on a holder that was missed: whatever is not plainly in order is looked for in every process.
     every_holder: Collection[int] = range(len(sample.sockets))
     if not all_owners:
-        every_holder = [position for position, binding in enumerate(sample.bindings) if binding.state in DOUBTFUL]
+        every_holder = [position for position, binding in enumerate(sample.verdicts) if binding.state in DOUBTFUL]
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
     options, option_gaps = read_options(backend, sample.sockets, ownerships)
     # A socket without a holder is the kernel's own, or one that closed while its holder was looked for.
-    unheld = [socket for socket, found in zip(sample.sockets, ownerships) if found.status == KERNEL and socket.inode]
+    unheld = [
+        socket for socket, found in zip(sample.sockets, ownerships) if found.status == owners.KERNEL and socket.inode
+    ]
     vanished = find_vanished(backend, selection, unheld)
-    found_out = zip(sample.sockets, sample.bindings, ownerships, options)
-    judged = [Listener(*found) for found in found_out if found[0].sort_key not in vanished]
-    listeners, undecided = select_units(judged, selection.units, backend.capabilities.services)
+    found_out = zip(sample.sockets, sample.verdicts, ownerships, options)
+    judged = [bindings.Listener(*found) for found in found_out if found[0].sort_key not in vanished]
+    listeners, undecided = policy.select_units(judged, selection.units, backend.capabilities.services)
     gaps = list(dict.fromkeys(sample.gaps + owner_gaps + option_gaps))
     if undecided:
         gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
-    return Collected(View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps), undecided)
+    return Collected(views.View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps), undecided)
 
 
-def read_options(backend: Backend, sockets: Sequence[Socket], ownerships: Sequence[Ownership]) -> LiveOptions:
+def read_options(
+    backend: backends.Backend, sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership]
+) -> backends.LiveOptions:
     """The live options of each socket."""
     if backend.read_options is None:  # which that backend's own gaps say
-        return [Options(reason=f"backend {backend.name} cannot read them")] * len(sockets), ()
+        return [bindings.Options(reason=f"backend {backend.name} cannot read them")] * len(sockets), ()
     return backend.read_options(sockets, ownerships)
 
 
-def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefix]) -> Sample:
+def take_sample(backend: backends.Backend, selection: policy.Selection, intended: Sequence[addresses.Prefix]) -> Sample:
     """Sockets first, then everything that decides whether their addresses are there."""
     rows, socket_gaps = backend.read_sockets(selection.protocols)
-    sockets = tuple(filter(make_socket_filter(selection), rows))
+    sockets = tuple(filter(policy.make_socket_filter(selection), rows))
     network, network_gaps = backend.read_network()
     locality = Locality(network, intended)
     gaps = socket_gaps + network_gaps
     if not backend.capabilities.routes:
-        from .._rules.portable_locality import PortableLocality
+        from .._rules import portable_locality
 
-        portable = PortableLocality(network, backend.capabilities, intended)
+        portable = portable_locality.PortableLocality(network, backend.capabilities, intended)
         return Sample(sockets, [portable.judge(socket) for socket in sockets], locality, gaps)
     wanted = locality.find_open_lookups(sockets)
     if wanted:
@@ -113,15 +119,17 @@ def take_sample(backend: Backend, selection: Selection, intended: Sequence[Prefi
     return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
 
 
-def drop_vanished(backend: Backend, selection: Selection, sample: Sample) -> Sample:
+def drop_vanished(backend: backends.Backend, selection: policy.Selection, sample: Sample) -> Sample:
     """Without the doubtful ones that closed before the addresses were read: they prove nothing."""
-    pairs = list(zip(sample.sockets, sample.bindings))
+    pairs = list(zip(sample.sockets, sample.verdicts))
     vanished = find_vanished(backend, selection, [socket for socket, binding in pairs if binding.state in DOUBTFUL])
     kept = [pair for pair in pairs if pair[0].sort_key not in vanished]
-    return sample._replace(sockets=tuple(pair[0] for pair in kept), bindings=[pair[1] for pair in kept])
+    return sample._replace(sockets=tuple(pair[0] for pair in kept), verdicts=[pair[1] for pair in kept])
 
 
-def find_vanished(backend: Backend, selection: Selection, sockets: Sequence[Socket]) -> set[tuple[object, ...]]:
+def find_vanished(
+    backend: backends.Backend, selection: policy.Selection, sockets: Sequence[bindings.Socket]
+) -> set[tuple[object, ...]]:
     """The keys of those that a new look does not show any more; there is none where nothing is in question."""
     if not sockets:
         return set()

@@ -13,21 +13,20 @@ from typing import Any, Optional
 
 from .._model.endpoints import AT_ITSELF, AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
 from .._model.gaps import Gap
-from .._readers.connects import read_connects
-from .._rules.connect_outcome import Outcome, classify, compose_line, is_met, judge
+from .._readers import connects
+from .._rules import connect_outcome
+from .._wire import spelling
 from .._wire.endpoints import InvalidEndpoint, parse_endpoint
-from .._wire.text import format_address
-from .arguments import InvalidOption
-from .results import Json, render_gaps
+from . import arguments, results
 
 _LONGEST = 1e6  # seconds, and more than enough of anything else
 
 
-def check_connects(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def check_connects(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What connect_check returns. Raises InvalidOption."""
     settings = parse_settings(params)
     endpoints = parse_endpoints(params["endpoints"], settings.family)
-    trials, gaps = read_connects(endpoints, settings, is_met)
+    trials, gaps = connects.read_connects(endpoints, settings, connect_outcome.is_met)
     result = compose_result(endpoints, trials, gaps)
     return dict(result, failed=params["fail"] and result["summary"]["unmet"] > 0), gaps
 
@@ -42,7 +41,7 @@ def parse_settings(params: dict[str, Any]) -> ConnectSettings:
         ("concurrency", 1, "a number from 1 on"),
     ):
         if not least <= params[option] <= _LONGEST:  # refuses nan as well
-            raise InvalidOption(option, params[option], allowed)
+            raise arguments.InvalidOption(option, params[option], allowed)
     family = None if params["family"] == "any" else params["family"]
     return ConnectSettings(
         params["timeout"], params["attempts"], params["delay"], params["settle"], params["concurrency"], family
@@ -52,16 +51,18 @@ def parse_settings(params: dict[str, Any]) -> ConnectSettings:
 def parse_endpoints(values: list[Any], family: Optional[str]) -> list[Endpoint]:
     """Raises InvalidOption."""
     if not values:
-        raise InvalidOption("endpoints", values, "at least one endpoint: nothing tried would look like success")
+        raise arguments.InvalidOption(
+            "endpoints", values, "at least one endpoint: nothing tried would look like success"
+        )
     try:
         return [parse_endpoint(value, f"endpoints[{number}]", family) for number, value in enumerate(values)]
     except InvalidEndpoint as error:
-        raise InvalidOption(error.option, error.value, error.allowed) from None
+        raise arguments.InvalidOption(error.option, error.value, error.allowed) from None
 
 
-def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequence[Gap]) -> Json:
+def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequence[Gap]) -> results.Json:
     """`endpoints`, `summary`, `gaps` and `msg`; a failure is when summary.unmet is not 0."""
-    outcomes = [judge(endpoint, trial) for endpoint, trial in zip(endpoints, trials)]
+    outcomes = [connect_outcome.judge(endpoint, trial) for endpoint, trial in zip(endpoints, trials)]
     rows = list(zip(endpoints, trials, outcomes))
     classes = Counter(outcome.klass for outcome in outcomes)
     unmet = [_compose_line(*row) for row, outcome in zip(rows, outcomes) if not outcome.met]
@@ -73,7 +74,7 @@ def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequenc
             "unmet": len(unmet),
             "classes": {name: classes[name] for name in CLASSES if classes[name]},
         },
-        "gaps": render_gaps(gaps),
+        "gaps": results.render_gaps(gaps),
         "msg": "\n".join([_compose_headline(len(rows), len(unmet)), *unmet]),
     }
 
@@ -85,29 +86,31 @@ def _compose_headline(total: int, unmet: int) -> str:
     return "The endpoint is not as expected:" if total == 1 else f"{unmet} of {total} endpoints {verb} not as expected:"
 
 
-def _compose_line(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> str:
+def _compose_line(endpoint: Endpoint, trial: Trial, outcome: connect_outcome.Outcome) -> str:
     by_name = endpoint.address is None and outcome.connect is not None
-    tried = format_address(outcome.connect.address.packed) if by_name and outcome.connect else None
-    return compose_line(endpoint, trial, outcome, tried)
+    tried = spelling.format_address(outcome.connect.address.packed) if by_name and outcome.connect else None
+    return connect_outcome.compose_line(endpoint, trial, outcome, tried)
 
 
-def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: Outcome) -> Json:
+def _render_endpoint(endpoint: Endpoint, trial: Trial, outcome: connect_outcome.Outcome) -> results.Json:
     return {
         "host": endpoint.host,
         "port": endpoint.port,
-        "source": format_address(endpoint.source.packed) if endpoint.source else None,
+        "source": spelling.format_address(endpoint.source.packed) if endpoint.source else None,
         "interface": endpoint.interface,
         "expect": endpoint.expect,
         "met": outcome.met,
         "attempts": trial.attempts,
         **_render_connect(outcome.connect, outcome.klass, outcome.reason),
         "others": [
-            _render_connect(connect, *classify(connect)) for connect in trial.connects if connect is not outcome.connect
+            _render_connect(connect, *connect_outcome.classify(connect))
+            for connect in trial.connects
+            if connect is not outcome.connect
         ],
     }
 
 
-def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> Json:
+def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> results.Json:
     error = connect.error if connect else None
     return {
         "connected": klass == CONNECTED,
@@ -115,8 +118,10 @@ def _render_connect(connect: Optional[Connect], klass: str, reason: str) -> Json
         "reason": reason,
         "so_error": error if connect and connect.stage in (AT_SO_ERROR, AT_ITSELF) else None,
         "errno": errno.errorcode.get(error, str(error)) if error else None,
-        "address": format_address(connect.address.packed) if connect else None,
+        "address": spelling.format_address(connect.address.packed) if connect else None,
         "scope": connect.address.scope if connect else None,
-        "local_address": format_address(connect.local) if connect and connect.local and any(connect.local) else None,
+        "local_address": spelling.format_address(connect.local)
+        if connect and connect.local and any(connect.local)
+        else None,
         "elapsed_ms": round(connect.seconds * 1000, 3) if connect else None,
     }

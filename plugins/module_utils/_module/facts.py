@@ -10,41 +10,39 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from .._model import bindings
 from .._model.gaps import Gap
-from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, UNKNOWN, Listener
-from .arguments import parse_confirm_after
-from .collect import Collected, collect_asked
-from .results import Json, render_gaps, render_listener
+from . import arguments, collect, results
 
-_NOT_FINE = (STALE_ADDRESS, STALE_INTERFACE, UNKNOWN)
+_NOT_FINE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.UNKNOWN)
 
 
-def gather_stale_bindings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What stale_binding_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    confirm_after = parse_confirm_after(params["confirm_after"])
-    collected = collect_asked(params)
+    confirm_after = arguments.parse_confirm_after(params["confirm_after"])
+    collected = collect.collect_asked(params)
     stale = _find_stale(collected)
     if confirm_after and stale:
         before = {(listener.socket.identity, listener.binding.state) for listener in stale}
         time.sleep(confirm_after)
-        collected = collect_asked(params)
+        collected = collect.collect_asked(params)
         stale = [item for item in _find_stale(collected) if (item.socket.identity, item.binding.state) in before]
     links = collected.view.locality.links
     return {
         "ansible_facts": {
-            "stale_bindings": [render_listener(listener, links) for listener in stale],
-            "binding_gaps": render_gaps(collected.gaps),
+            "stale_bindings": [results.render_listener(listener, links) for listener in stale],
+            "binding_gaps": results.render_gaps(collected.gaps),
         }
     }, collected.gaps
 
 
-def gather_reuse_settings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def gather_reuse_settings(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What reuseaddr_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    from .._readers.backends import select_backend
-    from .restart_results import render_outlook
+    from .._readers import backends
+    from . import restart_results
     from .restarts import add_restarts
 
-    collected = add_restarts(select_backend(params["backend"]), collect_asked(params))
+    collected = add_restarts(backends.select_backend(params["backend"]), collect.collect_asked(params))
     view, restarts = collected.view, collected.view.restarts
     if restarts is None:
         raise AssertionError("add_restarts leaves no view without them")
@@ -52,15 +50,17 @@ def gather_reuse_settings(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
         "ansible_facts": {
             "reuseaddr": [
                 dict(
-                    render_listener(listener, view.locality.links),
-                    restart=render_outlook(restarts.outlooks[listener.socket], restarts.holders, view.locality.links),
+                    results.render_listener(listener, view.locality.links),
+                    restart=restart_results.render_outlook(
+                        restarts.outlooks[listener.socket], restarts.holders, view.locality.links
+                    ),
                 )
                 for listener in view.listeners
             ],
-            "binding_gaps": render_gaps(collected.gaps),
+            "binding_gaps": results.render_gaps(collected.gaps),
         }
     }, collected.gaps
 
 
-def _find_stale(collected: Collected) -> list[Listener]:
+def _find_stale(collected: collect.Collected) -> list[bindings.Listener]:
     return [listener for listener in collected.view.listeners if listener.binding.state in _NOT_FINE]

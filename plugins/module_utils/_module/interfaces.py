@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
+from .._model import addresses
 from .._model import addresses as flags
-from .._model.addresses import Address, Link, Network, Route
 from .._model.gaps import Gap
-from .._readers.backends import UnreadableTable, select_backend
-from .._wire.text import format_address
-from .arguments import parse_globs
-from .results import Json, render_gaps
+from .._readers import backends
+from .._wire import spelling
+from . import arguments, results
 
 # include/uapi/linux/rtnetlink.h: RT_SCOPE_*, RTN_*
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
@@ -26,24 +25,24 @@ _ROUTE_TYPES = (
 )
 
 
-def list_interfaces(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def list_interfaces(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What interface_address_info returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    globs = parse_globs("interfaces", params["interfaces"])
-    network, gaps = select_backend(params["backend"]).read_network()
+    globs = arguments.parse_globs("interfaces", params["interfaces"])
+    network, gaps = backends.select_backend(params["backend"]).read_network()
     if network.links is None:
-        raise UnreadableTable("; ".join(f"{gap.subject} could not be read: {gap.reason}" for gap in gaps))
+        raise backends.UnreadableTable("; ".join(f"{gap.subject} could not be read: {gap.reason}" for gap in gaps))
     links = [link for link in network.links if not globs or any(fnmatchcase(link.name, glob) for glob in globs)]
     return {
         "interfaces": render_interfaces(links, network),
         "local_routes": render_routes(network, {link.ifindex for link in links} if globs else None),
-        "gaps": render_gaps(gaps),
+        "gaps": results.render_gaps(gaps),
     }, gaps
 
 
-def render_interfaces(links: Sequence[Link], network: Network) -> list[Json]:
+def render_interfaces(links: Sequence[addresses.Link], network: addresses.Network) -> list[results.Json]:
     """By ifindex, addresses by family and number."""
     names = {link.ifindex: link.name for link in network.links or ()}
-    by_link: dict[int, list[Address]] = {}
+    by_link: dict[int, list[addresses.Address]] = {}
     for address in network.addresses or ():
         by_link.setdefault(address.ifindex, []).append(address)
     return [
@@ -65,7 +64,7 @@ def render_interfaces(links: Sequence[Link], network: Network) -> list[Json]:
     ]
 
 
-def render_routes(network: Network, only: Optional[set[int]]) -> Optional[list[Json]]:
+def render_routes(network: addresses.Network, only: Optional[set[int]]) -> Optional[list[results.Json]]:
     """Both families; None where neither could be read. `only` restricts to those links."""
     if network.routes_ipv4 is None and network.routes_ipv6 is None:
         return None
@@ -75,7 +74,7 @@ def render_routes(network: Network, only: Optional[set[int]]) -> Optional[list[J
     return [_render_route(route, names) for route in sorted(chosen, key=_route_key)]
 
 
-def render_address(address: Address) -> Json:
+def render_address(address: addresses.Address) -> results.Json:
     def has(flag: int, family: Optional[str] = None) -> Optional[bool]:
         if address.flags is None:
             return None
@@ -84,10 +83,10 @@ def render_address(address: Address) -> Json:
     scope = address.scope
     return {
         "family": address.family,
-        "address": format_address(address.packed),
+        "address": spelling.format_address(address.packed),
         "prefixlen": address.prefixlen,
-        "peer": format_address(address.peer) if address.peer else None,
-        "broadcast": format_address(address.broadcast) if address.broadcast else None,
+        "peer": spelling.format_address(address.peer) if address.peer else None,
+        "broadcast": spelling.format_address(address.broadcast) if address.broadcast else None,
         "label": address.label,
         "scope": None if scope is None else _SCOPES.get(scope, str(scope)),
         # One bit, two meanings (include/uapi/linux/if_addr.h).
@@ -103,12 +102,12 @@ def render_address(address: Address) -> Json:
     }
 
 
-def _render_route(route: Route, names: dict[int, str]) -> Json:
+def _render_route(route: addresses.Route, names: dict[int, str]) -> results.Json:
     return {
         "family": route.family,
         "table": route.table,
         "type": _ROUTE_TYPES[route.type] if route.type < len(_ROUTE_TYPES) else str(route.type),
-        "address": format_address(route.packed),
+        "address": spelling.format_address(route.packed),
         "prefixlen": route.prefixlen,
         "interface": names.get(route.ifindex),
         "ifindex": route.ifindex or None,
@@ -116,9 +115,9 @@ def _render_route(route: Route, names: dict[int, str]) -> Json:
     }
 
 
-def _address_key(address: Address) -> tuple[str, bytes, int, bytes]:
+def _address_key(address: addresses.Address) -> tuple[str, bytes, int, bytes]:
     return (address.family, address.packed, address.prefixlen, address.peer or b"")
 
 
-def _route_key(route: Route) -> tuple[str, int, bytes, int, int, int, int]:
+def _route_key(route: addresses.Route) -> tuple[str, int, bytes, int, int, int, int]:
     return (route.family, route.table, route.packed, route.prefixlen, route.ifindex, route.priority, route.type)

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional, Union
 
+from .._model import bindings, owners, plans
 from .._model.gaps import Gap
-from .._model.listeners import Listener
-from .._model.owners import Service
-from .._model.plans import Dependent
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
 
@@ -31,11 +29,11 @@ class _Lost(Exception):
 class Known(NamedTuple):
     """A unit and what belongs to it, before anything is asked of its program."""
 
-    service: Service
+    service: owners.Service
     unit: Optional[Unit]
     companion: Optional[Unit]
     unreadable: Optional[str]
-    dependents: tuple[Dependent, ...]
+    dependents: tuple[plans.Dependent, ...]
     manager: Manager
     gap: Optional[Gap] = None  # its manager gave no answer
     along: tuple[Unit, ...] = ()  # the dependents
@@ -46,10 +44,12 @@ class Known(NamedTuple):
         return self.companion or self.unit
 
 
-def read_known(services: Sequence[Service], listeners: Sequence[Listener]) -> dict[Optional[Service], Known]:
+def read_known(
+    services: Sequence[owners.Service], listeners: Sequence[bindings.Listener]
+) -> dict[Optional[owners.Service], Known]:
     """One `systemctl show` for all units of a manager, and one or two for what belongs to them."""
-    known: dict[Optional[Service], Known] = {}
-    managers: dict[Manager, list[Service]] = {}
+    known: dict[Optional[owners.Service], Known] = {}
+    managers: dict[Manager, list[owners.Service]] = {}
     for service in services:
         if service.scope == "user" and service.uid is None:  # and not the system's unit of that name
             known[service] = Known(service, None, None, "whose service manager runs it is not known", (), Manager(None))
@@ -66,10 +66,10 @@ def read_known(services: Sequence[Service], listeners: Sequence[Listener]) -> di
 
 
 def _know(
-    service: Service,
+    service: owners.Service,
     unit: Union[Unit, str],
     others: Mapping[str, Union[Unit, str]],
-    listeners: Sequence[Listener],
+    listeners: Sequence[bindings.Listener],
     manager: Manager,
 ) -> Known:
     """A service that its .socket hands the listeners to is that socket's: started alone, it would not get them again.
@@ -103,7 +103,7 @@ def _know(
         return Known(service, None, None, reason, (), manager)
     holders = [service._replace(unit=dependent.name) for dependent in along]
     dependents = tuple(
-        Dependent(holder.unit, sum(listener.ownership.service == holder for listener in listeners))
+        plans.Dependent(holder.unit, sum(listener.ownership.service == holder for listener in listeners))
         for holder in holders
     )
     return Known(service, unit, companion, None, dependents, manager, along=along)
@@ -180,7 +180,7 @@ def _find_along(stopped: Sequence[Unit], others: Mapping[str, Union[Unit, str]])
     return tuple(found)
 
 
-def find_own(known: Optional[Known], listeners: Sequence[Listener]) -> list[Listener]:
+def find_own(known: Optional[Known], listeners: Sequence[bindings.Listener]) -> list[bindings.Listener]:
     """What the unit holds, and the service that is stopped with it."""
     if known is None:
         return []

@@ -10,80 +10,67 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from .._model import bindings, plans
 from .._model.gaps import Gap
-from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, Listener
-from .._model.plans import NONE
-from .._readers.backends import Backend, select_backend
-from .._rules.rebind_outcome import GOOD, Before, Refused, is_of, judge_outcome, rank
-from .._rules.restart_plan import plan_restarts
-from .arguments import parse_confirm_after, parse_prefixes
+from .._readers import backends
+from .._rules import rebind_outcome, restart_plan
+from . import arguments, collect, plan_commands, plan_options, plan_results, results, start_obstacles
 from .cases import collect_cases
-from .collect import Collected, collect
-from .plan_commands import require_commands
-from .plan_options import parse_checks, parse_expected, parse_refused, parse_settings, parse_since
-from .plan_results import (
-    compose_outcome_message,
-    compose_plan_message,
-    find_awaited,
-    index_states,
-    render_outcome,
-    render_plan,
-)
-from .results import Json, render_gaps
-from .start_obstacles import find_obstacles
 
-_STALE = (STALE_ADDRESS, STALE_INTERFACE)
+_STALE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE)
 
 
-def plan_rebind(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def plan_rebind(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What rebind_plan returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    settings = parse_settings(params)
-    expected, checks = parse_expected(params["expected"]), parse_checks(params["checks"])
-    since, refused = parse_since(params), parse_refused(params["connects"])
-    backend = select_backend("auto")
+    settings = plan_options.parse_settings(params)
+    expected, checks = plan_options.parse_expected(params["expected"]), plan_options.parse_checks(params["checks"])
+    since, refused = plan_options.parse_since(params), plan_options.parse_refused(params["connects"])
+    backend = backends.select_backend("auto")
     collected, notes = _look(backend, params)
     view = collected.view
     if params["since"] is not None:
         return _look_back(since, refused, collected), collected.gaps
     stale = [listener for listener in view.listeners if listener.binding.state in _STALE]
     cases, gaps = collect_cases(backend, view, stale, expected, checks)
-    plans = plan_restarts(find_obstacles(cases, settings), settings)
-    require_commands(plans, settings)
+    planned = restart_plan.plan_restarts(start_obstacles.find_obstacles(cases, settings), settings)
+    plan_commands.require_commands(planned, settings)
     gaps = tuple(dict.fromkeys(collected.gaps + gaps))
     return {
-        "plan": [render_plan(plan, view, settings) for plan in plans],
-        "awaited": find_awaited(plans),
-        "acting": sum(plan.action != NONE for plan in plans),
-        "gaps": render_gaps(gaps),
-        "msg": compose_plan_message(plans, notes),
+        "plan": [plan_results.render_plan(plan, view, settings) for plan in planned],
+        "awaited": plan_results.find_awaited(planned),
+        "acting": sum(plan.action != plans.NONE for plan in planned),
+        "gaps": results.render_gaps(gaps),
+        "msg": plan_results.compose_plan_message(planned, notes),
     }, gaps
 
 
-def _look_back(since: Sequence[Before], refused: Collection[Refused], collected: Collected) -> Json:
+def _look_back(
+    since: Sequence[rebind_outcome.Before], refused: Collection[rebind_outcome.Refused], collected: collect.Collected
+) -> results.Json:
     listeners, links = collected.view.listeners, collected.view.locality.links
     outcomes = []
     for before in since:
-        own = [listener for listener in listeners if is_of(before, listener.ownership.service)]
-        outcomes.append(judge_outcome(before, index_states(own, links), refused))
-    outcomes.sort(key=rank)
+        own = [listener for listener in listeners if rebind_outcome.is_of(before, listener.ownership.service)]
+        outcomes.append(rebind_outcome.judge_outcome(before, plan_results.index_states(own, links), refused))
+    outcomes.sort(key=rebind_outcome.rank)
     return {
-        "outcomes": [render_outcome(outcome) for outcome in outcomes],
-        "broken": sum(outcome.outcome not in GOOD for outcome in outcomes),
-        "gaps": render_gaps(collected.gaps),
-        "msg": compose_outcome_message(outcomes),
+        "outcomes": [plan_results.render_outcome(outcome) for outcome in outcomes],
+        "broken": sum(outcome.outcome not in rebind_outcome.GOOD for outcome in outcomes),
+        "gaps": results.render_gaps(collected.gaps),
+        "msg": plan_results.compose_outcome_message(outcomes),
     }
 
 
-def _look(backend: Backend, params: dict[str, Any]) -> tuple[Collected, list[str]]:
+def _look(backend: backends.Backend, params: dict[str, Any]) -> tuple[collect.Collected, list[str]]:
     """One sample, or two: then stale is what both show."""
-    confirm_after = parse_confirm_after(params["confirm_after"])
-    intended = parse_prefixes("intended_addresses", params["intended_addresses"])
-    first = collect(backend, intended=intended)
+    confirm_after = arguments.parse_confirm_after(params["confirm_after"])
+    intended = arguments.parse_prefixes("intended_addresses", params["intended_addresses"])
+    first = collect.collect(backend, intended=intended)
     before = {listener.socket.identity for listener in first.view.listeners if listener.binding.state in _STALE}
     if not confirm_after or not before:
         return first, []
     time.sleep(confirm_after)
-    second = collect(backend, intended=intended)
+    second = collect.collect(backend, intended=intended)
     now = [listener for listener in second.view.listeners if listener.binding.state in _STALE]
     unconfirmed = [listener for listener in now if listener.socket.identity not in before]
     passing = len(before - {listener.socket.identity for listener in now}) + len(unconfirmed)
@@ -92,5 +79,5 @@ def _look(backend: Backend, params: dict[str, Any]) -> tuple[Collected, list[str
     return second._replace(view=view), notes
 
 
-def _without(listeners: Sequence[Listener], left_out: Sequence[Listener]) -> list[Listener]:
+def _without(listeners: Sequence[bindings.Listener], left_out: Sequence[bindings.Listener]) -> list[bindings.Listener]:
     return [listener for listener in listeners if listener not in left_out]

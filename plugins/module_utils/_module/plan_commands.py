@@ -10,31 +10,37 @@ import shlex
 import shutil
 from collections.abc import Sequence
 
-from .._model.owners import Service
-from .._model.plans import CUSTOM, NONE, RELOAD, RESTART, RESTART_SOCKET, Case, Plan, Settings
+from .._model import owners, plans
 from .._readers.units import Manager
-from .._rules.restart_plan import find_wanted, label_service, make_container_restart
-from .arguments import InvalidOption
-from .results import Json
+from .._rules import restart_plan
+from . import arguments, results
 
 _LOG_LINES = "20"
 # In a unit of its own it goes on when whoever started it is gone. Type=oneshot, and not --wait: that talks over the
 # message bus, which not every host and user has. systemd-run(1).
 _SURVIVE = ("--quiet", "--collect", "--property=Type=oneshot")
-_NOTHING: Json = {"restart": [], "systemctl": [], "survive": [], "units": [], "along": [], "state": [], "journal": []}
+_NOTHING: results.Json = {
+    "restart": [],
+    "systemctl": [],
+    "survive": [],
+    "units": [],
+    "along": [],
+    "state": [],
+    "journal": [],
+}
 
 
-def make_commands(plan: Plan, settings: Settings) -> Json:
+def make_commands(plan: plans.Plan, settings: plans.Settings) -> results.Json:
     """`restart` is all of it, one after the other. What is stopped in it has to be started again even if nobody is
     connected any more: `survive` goes before a command that does the like. All empty where nothing is done.
     """
     case = plan.case
     service = case.service
-    if plan.action == NONE or service is None:
+    if plan.action == plans.NONE or service is None:
         return dict(_NOTHING)
-    wanted = find_wanted(settings.actions, service, case.companion) or ""
+    wanted = restart_plan.find_wanted(settings.actions, service, case.companion) or ""
     if service.scope == "container":
-        own = make_container_restart(service) if wanted == RESTART else None
+        own = restart_plan.make_container_restart(service) if wanted == plans.RESTART else None
         return {**_NOTHING, "restart": [own or shlex.split(wanted)]}
     systemctl = list(Manager(service.uid).command)
     units = _find_units(case, service)
@@ -51,7 +57,7 @@ def make_commands(plan: Plan, settings: Settings) -> Json:
     }
 
 
-def _find_units(case: Case, service: Service) -> list[str]:
+def _find_units(case: plans.Case, service: owners.Service) -> list[str]:
     """What has to be stopped together: the unit, the service of a socket, and all sockets of that service, as a
     connection to one of them would start it in between, and a .socket cannot start while its service runs.
     """
@@ -65,33 +71,33 @@ def _find_units(case: Case, service: Service) -> list[str]:
 
 
 def _make_restart(
-    plan: Plan, systemctl: list[str], wanted: str, unit: str, units: list[str], along: list[str]
+    plan: plans.Plan, systemctl: list[str], wanted: str, unit: str, units: list[str], along: list[str]
 ) -> list[list[str]]:
     companion = plan.case.companion
-    if plan.action == RELOAD:
+    if plan.action == plans.RELOAD:
         return [[*systemctl, "reload", "--", unit]]
-    if plan.action == CUSTOM:
+    if plan.action == plans.CUSTOM:
         return [shlex.split(wanted)]
-    if plan.action != RESTART_SOCKET or companion is None:
+    if plan.action != plans.RESTART_SOCKET or companion is None:
         return [[*systemctl, "restart", "--", unit]]
     started = [name for name in units if name != companion.name or companion.is_active]
     commands = [[*systemctl, "stop", "--", *units], [*systemctl, "start", "--", *started]]
     return commands + ([[*systemctl, "start", "--", *along]] if along else [])
 
 
-def _make_journal(unit: str, service: Service) -> list[str]:
+def _make_journal(unit: str, service: owners.Service) -> list[str]:
     match = [f"--unit={unit}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={unit}", f"_UID={service.uid}"]
     return ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match]
 
 
-def require_commands(plans: Sequence[Plan], settings: Settings) -> None:
+def require_commands(planned: Sequence[plans.Plan], settings: plans.Settings) -> None:
     """Raises InvalidOption for an action whose program this host does not have: that is to be known before anything is
     touched.
     """
-    for plan in plans:
-        for command in make_commands(plan, settings)["restart"] if plan.action == CUSTOM else ():
+    for plan in planned:
+        for command in make_commands(plan, settings)["restart"] if plan.action == plans.CUSTOM else ():
             if shutil.which(command[0]) is None:
-                label = label_service(plan.case.service)
-                raise InvalidOption(
+                label = restart_plan.label_service(plan.case.service)
+                raise arguments.InvalidOption(
                     f"actions[{label}]", shlex.join(command), "reload, restart or a command that this host has"
                 )

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from .._model.addresses import Link
-from .._model.listeners import IPV4, IPV6, TCP, Listener, Socket
-from .._model.plans import Case, Wish
+from .._model import addresses, bindings, plans
 from .._rules.locality import Locality
-from .._wire.text import format_address
-from .results import Json
+from .._wire import spelling
+from . import results
 
 _LOOPBACK4 = bytes((127, 0, 0, 1))
 _LOOPBACK6 = bytes(15) + b"\1"
 
 
-def find_endpoints(case: Case, locality: Locality, proven: bool) -> list[Json]:
+def find_endpoints(case: plans.Case, locality: Locality, proven: bool) -> list[results.Json]:
     """Each TCP listener that the unit had, and each that it is to have. Left out is what no connect from here would
     reach it at: an address that is not the host's leads to whoever has it.
     """
@@ -30,19 +28,19 @@ def find_endpoints(case: Case, locality: Locality, proven: bool) -> list[Json]:
     ipv6_only = {listener.socket.port for listener in case.healthy if listener.socket.v6only}
     found = []
     for wish in dict.fromkeys(wishes):
-        host = _find_host(wish, locality, wish.port in ipv6_only) if wish.protocol == TCP else None
+        host = _find_host(wish, locality, wish.port in ipv6_only) if wish.protocol == bindings.TCP else None
         if host is not None:
-            found.append({"host": format_address(host), "port": wish.port, "interface": wish.interface})
+            found.append({"host": spelling.format_address(host), "port": wish.port, "interface": wish.interface})
     return found
 
 
-def _as_wish(listener: Listener, links: Mapping[int, Link]) -> Wish:
+def _as_wish(listener: bindings.Listener, links: Mapping[int, addresses.Link]) -> plans.Wish:
     socket = listener.socket
     link = links.get(socket.ifindex or 0)
-    return Wish(socket.protocol, socket.family, socket.packed, socket.port, link.name if link else None)
+    return plans.Wish(socket.protocol, socket.family, socket.packed, socket.port, link.name if link else None)
 
 
-def _find_host(wish: Wish, locality: Locality, ipv6_only: bool) -> Optional[bytes]:
+def _find_host(wish: plans.Wish, locality: Locality, ipv6_only: bool) -> Optional[bytes]:
     """Of a wildcard the loopback address, or an address of the interface that it is pinned to. One of both families
     also has the IPv4 one, which is there where disable_ipv6 has taken ::1 away.
     """
@@ -55,13 +53,13 @@ def _find_host(wish: Wish, locality: Locality, ipv6_only: bool) -> Optional[byte
     return next((host for host in hosts if _is_here(host, wish, locality)), None)
 
 
-def _is_here(packed: bytes, wish: Wish, locality: Locality) -> bool:
+def _is_here(packed: bytes, wish: plans.Wish, locality: Locality) -> bool:
     """Whether what is sent there stays on this host. Where no interfaces could be read, it is tried."""
     if locality.addresses_of(packed) or not locality.links:
         return True
     pin = next((index for index, link in locality.links.items() if link.name == wish.interface), 0)
-    probe = Socket(
-        wish.protocol, IPV6 if len(packed) == 16 else IPV4, packed, wish.port, pin, None, None, None, None, 0, None,
-        False, False,
+    probe = bindings.Socket(
+        wish.protocol, bindings.IPV6 if len(packed) == 16 else bindings.IPV4, packed, wish.port, pin, None, None, None,
+        None, 0, None, False, False,
     )  # fmt: skip
     return locality.judge(probe).reachable is True

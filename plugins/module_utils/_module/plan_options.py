@@ -11,12 +11,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .._model.plans import RELOAD, RESTART, Settings, Wish
-from .._rules.rebind_outcome import Before, Place, Refused
-from .._rules.restart_proof import PORT_BUSY
-from .._wire.server_config import ServerConfigError, parse_endpoint
-from .arguments import InvalidOption, parse_globs
-from .preflight import complete_unit
+from .._model import plans
+from .._rules import rebind_outcome, restart_proof
+from .._wire import server_config
+from . import arguments, preflight
 
 _LONGEST_WAIT = 3600  # seconds
 _WISH = "ADDRESS:PORT, [IPV6]:PORT, either with /udp, or a dictionary of address, port, protocol and interface"
@@ -28,7 +26,7 @@ _LABEL = "the name of a unit, for a user's with ` of uid NUMBER` behind it, or `
 T = TypeVar("T")
 
 
-def parse_settings(params: Mapping[str, Any]) -> Settings:
+def parse_settings(params: Mapping[str, Any]) -> plans.Settings:
     """Raises InvalidOption."""
     for option, least, most in (("max_wait", 0, _LONGEST_WAIT), ("max_units", 0, 10000)):
         if not least <= params[option] <= most:
@@ -36,12 +34,12 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
     for glob, why in params["never_restart"].items():
         if not isinstance(why, str) or not why.strip():
             raise _refuse("never_restart", why, "a reason, as text", glob)
-    return Settings(
+    return plans.Settings(
         actions={unit: _spell_action(value) for unit, value in _parse_commands("actions", params["actions"]).items()},
         unproven=params["unproven"] == "restart",
         containers=params["containers"],
         never={name: why for glob, why in params["never_restart"].items() for name in complete_glob(str(glob))},
-        units=tuple(name for glob in parse_globs("units", params["units"]) for name in complete_glob(glob)),
+        units=tuple(name for glob in arguments.parse_globs("units", params["units"]) for name in complete_glob(glob)),
         max_units=params["max_units"],
         max_wait=params["max_wait"],
         allow_downtime=params["allow_downtime"],
@@ -72,10 +70,10 @@ def _is_command(text: str) -> bool:
 
 def _spell_action(text: str) -> str:
     """Nobody means a program called Reload."""
-    return text.lower() if text.lower() in (RELOAD, RESTART) else text
+    return text.lower() if text.lower() in (plans.RELOAD, plans.RESTART) else text
 
 
-def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[Wish, ...]]:
+def parse_expected(value: Mapping[str, Any]) -> dict[str, tuple[plans.Wish, ...]]:
     """Label → where it is to listen. Raises InvalidOption."""
     expected = {}
     for unit, wishes in value.items():
@@ -94,7 +92,7 @@ def _complete_labels(option: str, value: Mapping[str, T]) -> dict[str, T]:
         label = str(key).strip()
         match = _UNIT_LABEL.fullmatch(label)
         if match:
-            label = complete_unit(match[1]) + (match[2] or "")
+            label = preflight.complete_unit(match[1]) + (match[2] or "")
         elif not _CONTAINER_LABEL.fullmatch(label):
             raise _refuse(option, key, _LABEL)
         if label in labels:
@@ -106,16 +104,16 @@ def _complete_labels(option: str, value: Mapping[str, T]) -> dict[str, T]:
 def complete_glob(glob: str) -> tuple[str, ...]:
     """As it is (it may mean a container), and what systemctl would take for the name of a service as one."""
     glob = glob.strip()
-    return tuple(dict.fromkeys((glob, complete_unit(glob))))
+    return tuple(dict.fromkeys((glob, preflight.complete_unit(glob))))
 
 
-def _refuse(option: str, value: object, allowed: str, key: object = None) -> InvalidOption:
+def _refuse(option: str, value: object, allowed: str, key: object = None) -> arguments.InvalidOption:
     """By the name of the module's option, and the one that users of the role have written."""
     place = option if key is None else f"{option}[{key}]"
-    return InvalidOption(place, value, f"{allowed}; in the role it is rebind_{option}")
+    return arguments.InvalidOption(place, value, f"{allowed}; in the role it is rebind_{option}")
 
 
-def _parse_wish(unit: str, value: object) -> Wish:
+def _parse_wish(unit: str, value: object) -> plans.Wish:
     if isinstance(value, str):
         text, _slash, protocol = value.strip().partition("/")
         interface = None
@@ -128,28 +126,28 @@ def _parse_wish(unit: str, value: object) -> Wish:
     if protocol not in ("", "tcp", "udp") or not (interface is None or isinstance(interface, str)):
         raise _refuse("expected", value, _WISH, unit)
     try:
-        return parse_endpoint(text, protocol or "tcp", interface)
-    except ServerConfigError:
+        return server_config.parse_endpoint(text, protocol or "tcp", interface)
+    except server_config.ServerConfigError:
         raise _refuse("expected", value, _WISH, unit) from None
 
 
-def parse_since(params: Mapping[str, Any]) -> list[Before]:
+def parse_since(params: Mapping[str, Any]) -> list[rebind_outcome.Before]:
     """The earlier plan that a caller hands back, and what became of it. Raises InvalidOption."""
     left: dict[str, Mapping[str, Any]] = {}
     for entry in params["left"]:
         if not all(isinstance(entry.get(key), str) for key in ("label", "reason")):
-            raise InvalidOption("left", entry, "an entry of a plan, or a dictionary of label and reason")
+            raise arguments.InvalidOption("left", entry, "an entry of a plan, or a dictionary of label and reason")
         left[entry["label"]] = entry
     return [_parse_before(entry, params["failed"], params["rescued"], left) for entry in params["since"] or ()]
 
 
 def _parse_before(
     entry: Any, failed: Mapping[str, Any], rescued: list[str], left: Mapping[str, Mapping[str, Any]]
-) -> Before:
+) -> rebind_outcome.Before:
     try:
         label = str(entry["label"])
         last = left.get(label, entry)
-        return Before(
+        return rebind_outcome.Before(
             label=label,
             action=str(entry["action"]),
             stale=tuple(make_place(listener) for listener in entry["stale"]),
@@ -161,10 +159,10 @@ def _parse_before(
             companion=label.replace(str(entry["unit"]), str(entry["companion"]), 1) if entry["companion"] else "",
             engine=str(entry["manager"]) if entry["scope"] == "container" else "",
             tried=frozenset(_parse_connect(row) for row in entry["endpoints"]),
-            waited=label in left and (bool(last.get("wait")) or last.get("decision") == PORT_BUSY),
+            waited=label in left and (bool(last.get("wait")) or last.get("decision") == restart_proof.PORT_BUSY),
         )
     except (KeyError, TypeError, ValueError):
-        raise InvalidOption("since", entry, "the plan that this module returned, as it was") from None
+        raise arguments.InvalidOption("since", entry, "the plan that this module returned, as it was") from None
 
 
 def _explain_left(entry: Mapping[str, Any], *, is_last: bool) -> str:
@@ -175,26 +173,28 @@ def _explain_left(entry: Mapping[str, Any], *, is_last: bool) -> str:
     return f"{reason}; {advice}" if reason and advice else reason or advice
 
 
-def parse_refused(connects: Sequence[Mapping[str, Any]]) -> set[Refused]:
+def parse_refused(connects: Sequence[Mapping[str, Any]]) -> set[rebind_outcome.Refused]:
     """What did not answer, of the endpoints that connect_check returned. Raises InvalidOption."""
     refused = set()
     for row in connects:
         try:
             place = _parse_connect(row)
         except (KeyError, TypeError, ValueError):
-            raise InvalidOption("connects", row, "the endpoints that connect_check returned, as they were") from None
+            raise arguments.InvalidOption(
+                "connects", row, "the endpoints that connect_check returned, as they were"
+            ) from None
         if not row.get("connected"):
             refused.add(place)
     return refused
 
 
-def _parse_connect(row: Mapping[str, Any]) -> Refused:
-    return Refused(str(row["host"]), int(row["port"]), row["interface"])
+def _parse_connect(row: Mapping[str, Any]) -> rebind_outcome.Refused:
+    return rebind_outcome.Refused(str(row["host"]), int(row["port"]), row["interface"])
 
 
-def make_place(value: Mapping[str, Any]) -> Place:
+def make_place(value: Mapping[str, Any]) -> rebind_outcome.Place:
     """Of a listener or a bind, as results have them. A dead interface has its index for a name. Raises KeyError."""
     interface = value["interface"]
     if interface is None and value.get("ifindex"):
         interface = f"index {value['ifindex']}"
-    return Place(str(value["protocol"]), str(value["address"]), int(value["port"]), interface)
+    return rebind_outcome.Place(str(value["protocol"]), str(value["address"]), int(value["port"]), interface)

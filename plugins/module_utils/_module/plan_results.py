@@ -9,29 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Optional
 
-from .._model.addresses import Link
-from .._model.listeners import Listener
-from .._model.plans import NONE, RELOAD, Check, Plan, Prospect, Settings
-from .._model.restarts import UNAVAILABLE
-from .._rules.rebind_outcome import Outcome, Place, describe_place
-from .._rules.restart_plan import AFTER_WAIT, label_service
-from .._rules.restart_proof import ADDRESS_MISSING, PROVEN, judge_proof
-from .._rules.view import View, describe_endpoint, describe_holder
-from .._wire.text import format_address
-from .plan_commands import make_commands
-from .plan_endpoints import find_endpoints
-from .plan_options import make_place
-from .results import Json, render_listener
+from .._model import addresses, bindings, plans, restarts
+from .._rules import rebind_outcome, restart_plan, restart_proof, views
+from .._wire import spelling
+from . import plan_commands, plan_endpoints, plan_options, results
 
 
-def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
+def render_plan(plan: plans.Plan, view: views.View, settings: plans.Settings) -> results.Json:
     case, links = plan.case, view.locality.links
     service = case.service
-    proven = plan.decision in (PROVEN, AFTER_WAIT) or (
-        plan.action == RELOAD and judge_proof(case).state == PROVEN  # which it did not need
+    proven = plan.decision in (restart_proof.PROVEN, restart_plan.AFTER_WAIT) or (
+        plan.action == plans.RELOAD
+        and restart_proof.judge_proof(case).state == restart_proof.PROVEN  # which it did not need
     )
     return {
-        "label": label_service(service),
+        "label": restart_plan.label_service(service),
         "unit": service.unit if service else None,
         "manager": service.manager if service else None,
         "scope": service.scope if service else None,
@@ -42,8 +34,8 @@ def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
         "reason": plan.reason,
         "advice": plan.advice,
         "proven": proven,
-        "stale": [render_listener(listener, links) for listener in case.stale],
-        "healthy": [render_listener(listener, links) for listener in case.healthy],
+        "stale": [results.render_listener(listener, links) for listener in case.stale],
+        "healthy": [results.render_listener(listener, links) for listener in case.healthy],
         "proof": {
             "method": case.proof.method,
             "problem": case.proof.problem,
@@ -53,16 +45,16 @@ def render_plan(plan: Plan, view: View, settings: Settings) -> Json:
         "dependents": [dependent._asdict() for dependent in case.dependents],
         "carries_run": case.carries_run,
         "wait": plan.wait._asdict() if plan.wait else None,
-        "commands": make_commands(plan, settings),
-        "endpoints": find_endpoints(case, view.locality, proven),
+        "commands": plan_commands.make_commands(plan, settings),
+        "endpoints": plan_endpoints.find_endpoints(case, view.locality, proven),
     }
 
 
-def _render_prospect(prospect: Prospect) -> Json:
+def _render_prospect(prospect: plans.Prospect) -> results.Json:
     wish, outlook = prospect.wish, prospect.outlook
     return {
         "protocol": wish.protocol,
-        "address": format_address(wish.packed),
+        "address": spelling.format_address(wish.packed),
         "port": wish.port,
         "interface": wish.interface,
         "verdict": outlook.verdict,
@@ -72,36 +64,36 @@ def _render_prospect(prospect: Prospect) -> Json:
     }
 
 
-def _render_check(check: Optional[Check]) -> Optional[Json]:
+def _render_check(check: Optional[plans.Check]) -> Optional[results.Json]:
     if check is None:
         return None
     return {"command": list(check.command), "status": check.status, "output": check.output}
 
 
-def find_awaited(plans: Sequence[Plan]) -> list[Json]:
+def find_awaited(planned: Sequence[plans.Plan]) -> list[results.Json]:
     """What has to appear before those units can be restarted that only lack an address or an interface."""
     missing = [
-        (format_address(prospect.wish.packed) if any(prospect.wish.packed) else None, prospect.wish.interface)
-        for plan in plans
-        if plan.decision == ADDRESS_MISSING
+        (spelling.format_address(prospect.wish.packed) if any(prospect.wish.packed) else None, prospect.wish.interface)
+        for plan in planned
+        if plan.decision == restart_proof.ADDRESS_MISSING
         for prospect in plan.case.proof.prospects
-        if prospect.outlook.verdict == UNAVAILABLE
+        if prospect.outlook.verdict == restarts.UNAVAILABLE
     ]
     return [{"address": address, "interface": interface} for address, interface in dict.fromkeys(missing)]
 
 
-def compose_plan_message(plans: Sequence[Plan], notes: Sequence[str]) -> str:
-    if not plans:
+def compose_plan_message(planned: Sequence[plans.Plan], notes: Sequence[str]) -> str:
+    if not planned:
         head = "No stale listener was found; nothing to restart"
     else:
-        acting = sum(plan.action != NONE for plan in plans)
-        head = f"{len(plans)} with stale listeners: {acting} to restart, {len(plans) - acting} to leave alone"
-    return "\n".join([head, *map(_compose_line, plans), *notes])
+        acting = sum(plan.action != plans.NONE for plan in planned)
+        head = f"{len(planned)} with stale listeners: {acting} to restart, {len(planned) - acting} to leave alone"
+    return "\n".join([head, *map(_compose_line, planned), *notes])
 
 
-def _compose_line(plan: Plan) -> str:
-    stale = ", ".join(describe_endpoint(listener.socket) for listener in plan.case.stale)
-    who = label_service(plan.case.service) or describe_holder(plan.case.stale[0])
+def _compose_line(plan: plans.Plan) -> str:
+    stale = ", ".join(views.describe_endpoint(listener.socket) for listener in plan.case.stale)
+    who = restart_plan.label_service(plan.case.service) or views.describe_holder(plan.case.stale[0])
     line = f"{who}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
     return f"{line}; {plan.advice}" if plan.advice else line
 
@@ -109,15 +101,20 @@ def _compose_line(plan: Plan) -> str:
 # -- afterwards
 
 
-def index_states(listeners: Sequence[Listener], links: dict[int, Link]) -> dict[Place, str]:
+def index_states(
+    listeners: Sequence[bindings.Listener], links: dict[int, addresses.Link]
+) -> dict[rebind_outcome.Place, str]:
     """The binding state of each place where something listens."""
-    return {make_place(render_listener(listener, links)): listener.binding.state for listener in listeners}
+    return {
+        plan_options.make_place(results.render_listener(listener, links)): listener.binding.state
+        for listener in listeners
+    }
 
 
-def render_outcome(outcome: Outcome) -> Json:
-    return {**outcome._asdict(), "missing": [describe_place(place) for place in outcome.missing]}
+def render_outcome(outcome: rebind_outcome.Outcome) -> results.Json:
+    return {**outcome._asdict(), "missing": [rebind_outcome.describe_place(place) for place in outcome.missing]}
 
 
-def compose_outcome_message(outcomes: Collection[Outcome]) -> str:
+def compose_outcome_message(outcomes: Collection[rebind_outcome.Outcome]) -> str:
     lines = [f"{outcome.label or 'no unit'}  {outcome.outcome}: {outcome.reason}" for outcome in outcomes]
     return "\n".join(lines or ["Nothing was stale"])

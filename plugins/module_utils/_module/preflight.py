@@ -10,24 +10,15 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
-from .._model.connections import BOUND
+from .._model import bindings, connections, owners, restarts
 from .._model.gaps import Gap
-from .._model.listeners import IPV4, IPV6, TCP, Listener, Socket
-from .._model.owners import Ownership
-from .._model.restarts import BLOCKED, UNKNOWN, BindWish, Outlook, Rights
-from .._readers.backends import Backend, select_backend
-from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
-from .._rules.bind_outlook import doubt_unlisted, find_interface, foresee_bind, foresee_claim
+from .._readers import backends, bind_rights
+from .._rules import bind_outlook, policy, restart_outlook
 from .._rules.locality import Locality
-from .._rules.policy import Selection
-from .._rules.restart_outlook import PortUse, make_claim, may_be_anywhere
-from .._wire.text import format_address
-from .arguments import InvalidOption
-from .collect import collect
-from .restart_results import render_outlook
+from .._wire import spelling
+from . import arguments, collect, restart_results, unlisted
 from .restarts import find_ports, read_holders, read_port_use
 from .results import Json, render_gaps
-from .unlisted import add_bound
 
 _STAYS_OPEN = (
     "connections of the unit that are open now stay on the port for about a minute after a stop, unless SO_REUSEADDR is"
@@ -60,12 +51,12 @@ class Answer(NamedTuple):
     packed: Optional[bytes]
     port: Optional[int]
     interface: Optional[str]
-    outlook: Outlook
+    outlook: restarts.Outlook
 
 
 def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    backend = select_backend(params["backend"])
+    backend = backends.select_backend(params["backend"])
     if params["unit"] is not None:
         answers, holders, locality, gaps = _ask_for_unit(backend, complete_name(params["unit"]))
     else:
@@ -73,22 +64,22 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     results = [
         {
             "protocol": answer.protocol,
-            "address": None if answer.packed is None else format_address(answer.packed),
+            "address": None if answer.packed is None else spelling.format_address(answer.packed),
             "port": answer.port,
             "interface": answer.interface,
-            **render_outlook(answer.outlook, holders, locality.links),
+            **restart_results.render_outlook(answer.outlook, holders, locality.links),
         }
         for answer in answers
     ]
     return {"results": results, "gaps": render_gaps(gaps)}, gaps
 
 
-_Asked = tuple[list[Answer], dict[int, Ownership], Locality, tuple[Gap, ...]]
+_Asked = tuple[list[Answer], dict[int, owners.Ownership], Locality, tuple[Gap, ...]]
 
 
-def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked:
+def _ask_for_wishes(backend: backends.Backend, given: Sequence[dict[str, Any]]) -> _Asked:
     wishes = [parse_wish(f"wishes[{number}]", wish) for number, wish in enumerate(given)]
-    known: dict[Optional[str], Rights] = {}
+    known: dict[Optional[str], restarts.Rights] = {}
     for number, raw in enumerate(given):
         if raw["user"] not in known:
             known[raw["user"]] = _read_rights(f"wishes[{number}].user", raw["user"])
@@ -96,9 +87,9 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
     ports: dict[str, set[int]] = {}
     for wish in wishes:
         ports.setdefault(wish.protocol, set()).add(wish.port)
-    use, use_gaps = add_bound(*read_port_use(backend, locality, ports, ()), ports.get(TCP, ()))
+    use, use_gaps = unlisted.add_bound(*read_port_use(backend, locality, ports, ()), ports.get(bindings.TCP, ()))
     outlooks = [
-        doubt_unlisted(wish, foresee_bind(wish, known[raw["user"]], use, locality), use)
+        bind_outlook.doubt_unlisted(wish, bind_outlook.foresee_bind(wish, known[raw["user"]], use, locality), use)
         for wish, raw in zip(wishes, given)
     ]
     holders, holder_gaps = read_holders(backend, outlooks, ())
@@ -109,26 +100,28 @@ def _ask_for_wishes(backend: Backend, given: Sequence[dict[str, Any]]) -> _Asked
     return answers, holders, locality, gaps + use_gaps + holder_gaps
 
 
-def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
+def parse_wish(option: str, given: dict[str, Any]) -> restarts.BindWish:
     """Raises InvalidOption."""
     text, percent, scope = given["address"].strip().partition("%")
     try:
         packed = ip_address(text).packed
     except ValueError:
         allowed = "an IPv4 or IPv6 address, 0.0.0.0 or ::"
-        raise InvalidOption(f"{option}.address", given["address"], allowed) from None
+        raise arguments.InvalidOption(f"{option}.address", given["address"], allowed) from None
     if percent and (not scope or scope.isdecimal()):  # an interface of such a name can be given as `interface`
         allowed = "an address whose scope id is the name of an interface, such as fe80::1%eth0"
-        raise InvalidOption(f"{option}.address", given["address"], allowed)
+        raise arguments.InvalidOption(f"{option}.address", given["address"], allowed)
     if given["interface"] is not None and not given["interface"].strip():
-        raise InvalidOption(f"{option}.interface", given["interface"], "the name of an interface")
+        raise arguments.InvalidOption(f"{option}.interface", given["interface"], "the name of an interface")
     if not 1 <= given["port"] <= 65535:
-        raise InvalidOption(f"{option}.port", given["port"], "a port from 1 to 65535")
+        raise arguments.InvalidOption(f"{option}.port", given["port"], "a port from 1 to 65535")
     if scope and given["interface"] not in (None, scope):
-        raise InvalidOption(f"{option}.interface", given["interface"], "the interface of the scope id, or none")
-    return BindWish(
+        raise arguments.InvalidOption(
+            f"{option}.interface", given["interface"], "the interface of the scope id, or none"
+        )
+    return restarts.BindWish(
         given["protocol"],
-        IPV4 if len(packed) == 4 else IPV6,
+        bindings.IPV4 if len(packed) == 4 else bindings.IPV6,
         packed,
         given["port"],
         scope or given["interface"],
@@ -139,20 +132,22 @@ def parse_wish(option: str, given: dict[str, Any]) -> BindWish:
     )
 
 
-def _read_rights(option: str, user: Optional[str]) -> Rights:
+def _read_rights(option: str, user: Optional[str]) -> restarts.Rights:
     try:
-        return read_user_rights(user)
-    except UnknownUser:
-        raise InvalidOption(option, user, "the name or number of a user of the host") from None
+        return bind_rights.read_user_rights(user)
+    except bind_rights.UnknownUser:
+        raise arguments.InvalidOption(option, user, "the name or number of a user of the host") from None
 
 
-def read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
     """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
     network, gaps = backend.read_network()
     locality = Locality(network)
     probes = [
-        Socket(wish.protocol, wish.family, wish.packed, wish.port, find_interface(wish, locality), None, None, None,
-               None, 0, None, wish.freebind, False)
+        bindings.Socket(
+            wish.protocol, wish.family, wish.packed, wish.port, bind_outlook.find_interface(wish, locality), None, None,
+            None, None, 0, None, wish.freebind, False,
+        )
         for wish in wishes
     ]  # fmt: skip
     wanted = locality.find_open_lookups(probes)
@@ -165,18 +160,18 @@ def read_locality(backend: Backend, wishes: Sequence[BindWish]) -> tuple[Localit
     return locality, gaps
 
 
-def _ask_for_unit(backend: Backend, unit: str) -> _Asked:
+def _ask_for_unit(backend: backends.Backend, unit: str) -> _Asked:
     pattern = unit.replace("[", "[[]")
-    collected = collect(backend, Selection(("tcp", "udp"), (), (), (pattern,)), all_owners=True)
+    collected = collect.collect(backend, policy.Selection(("tcp", "udp"), (), (), (pattern,)), all_owners=True)
     view = collected.view
     locality, listeners = view.locality, view.listeners
     gaps = collected.gaps
     if not listeners:
         reason = _explain_nothing(unit, collected.undecided)
         gaps += (Gap("listeners", f"what {unit} would bind", reason),)
-        outlook = Outlook(UNKNOWN, None, (), None, f"what {unit} would bind is not known: {reason}")
+        outlook = restarts.Outlook(restarts.UNKNOWN, None, (), None, f"what {unit} would bind is not known: {reason}")
         return [Answer(None, None, None, None, outlook)], {}, locality, gaps
-    rights = read_unit_rights(unit)
+    rights = bind_rights.read_unit_rights(unit)
     use, use_gaps = read_port_use(backend, locality, find_ports(listeners), listeners)
     closing = {found.socket.inode for found in listeners if found.socket.inode}
     outlooks = [_foresee(found, rights, use, locality, closing) for found in listeners]
@@ -200,33 +195,41 @@ def _explain_nothing(unit: str, undecided: int) -> str:
     return "it has no listener now: it is stopped, binds nothing, or is not there; name the binds in `wishes`"
 
 
-def _foresee(listener: Listener, rights: Rights, use: PortUse, locality: Locality, closing: set[int]) -> Outlook:
-    claim = make_claim(listener)
+def _foresee(
+    listener: bindings.Listener,
+    rights: restarts.Rights,
+    use: restart_outlook.PortUse,
+    locality: Locality,
+    closing: set[int],
+) -> restarts.Outlook:
+    claim = restart_outlook.make_claim(listener)
     if claim is None:
-        return Outlook(UNKNOWN, None, (), None, "this backend does not tell enough of the socket")
-    return foresee_claim(claim, listener.binding, may_be_anywhere(listener.socket), rights, use, locality, closing)
+        return restarts.Outlook(restarts.UNKNOWN, None, (), None, "this backend does not tell enough of the socket")
+    return bind_outlook.foresee_claim(
+        claim, listener.binding, restart_outlook.may_be_anywhere(listener.socket), rights, use, locality, closing
+    )
 
 
-def _find_quiet(outlooks: Sequence[Outlook], holders: dict[int, Ownership], unit: str) -> set[int]:
+def _find_quiet(outlooks: Sequence[restarts.Outlook], holders: dict[int, owners.Ownership], unit: str) -> set[int]:
     """Sockets of the unit itself that are merely bound: they go with it, and leave nothing behind."""
     return {
         row.inode
         for outlook in outlooks
         for row in outlook.blockers
-        if row.state == BOUND and _is_of(holders.get(row.inode), unit)
+        if row.state == connections.BOUND and _is_of(holders.get(row.inode), unit)
     }
 
 
-def _explain_own(outlook: Outlook, holders: dict[int, Ownership], unit: str) -> Outlook:
+def _explain_own(outlook: restarts.Outlook, holders: dict[int, owners.Ownership], unit: str) -> restarts.Outlook:
     own = any(row.inode and _is_of(holders.get(row.inode), unit) for row in outlook.blockers)
-    return outlook._replace(reason=_STAYS_OPEN) if own and outlook.verdict == BLOCKED else outlook
+    return outlook._replace(reason=_STAYS_OPEN) if own and outlook.verdict == restarts.BLOCKED else outlook
 
 
-def _is_of(ownership: Optional[Ownership], unit: str) -> bool:
+def _is_of(ownership: Optional[owners.Ownership], unit: str) -> bool:
     return ownership is not None and ownership.service is not None and ownership.service.unit == unit
 
 
-def _find_name(listener: Listener, locality: Locality) -> Optional[str]:
+def _find_name(listener: bindings.Listener, locality: Locality) -> Optional[str]:
     link = locality.links.get(listener.socket.ifindex or 0)
     return link.name if link is not None else None
 
@@ -235,7 +238,7 @@ def complete_name(unit: str) -> str:
     """As systemctl spells it. Raises InvalidOption."""
     name = unit.strip()
     if not name or "/" in name or "*" in name or "?" in name:
-        raise InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
+        raise arguments.InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
     return complete_unit(name)
 
 

@@ -9,59 +9,52 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model.connections import BOUND, LISTENING, Occupant
+from .._model import bindings, connections, owners, plans, restarts
 from .._model.gaps import Gap
-from .._model.listeners import IPV6, TCP, Listener
-from .._model.owners import Ownership, Service
-from .._model.plans import Prospect, Wish
-from .._model.restarts import OK, BindWish, Outlook, Rights
-from .._readers.backends import Backend
-from .._readers.bind_rights import UnknownUser, read_unit_rights, read_user_rights
-from .._rules.bind_outlook import doubt_unlisted, foresee_bind
+from .._readers import backends, bind_rights
+from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
-from .._rules.restart_outlook import PortUse, may_be_anywhere
-from .preflight import read_locality
+from . import preflight, unlisted
 from .restarts import read_holders, read_port_use
-from .unlisted import add_bound
 
 
 class Wanted(NamedTuple):
     """The binds of one unit."""
 
-    wishes: tuple[Wish, ...]
-    service: Optional[Service]
-    own: tuple[Listener, ...]  # what it holds now, and closes
+    wishes: tuple[plans.Wish, ...]
+    service: Optional[owners.Service]
+    own: tuple[bindings.Listener, ...]  # what it holds now, and closes
     names: tuple[str, ...]  # of the units that are stopped
     free_bind: bool  # it binds with IP_FREEBIND
 
 
 def foresee_wishes(
-    backend: Backend, wanted: Sequence[Wanted], listeners: Sequence[Listener]
-) -> tuple[list[tuple[Prospect, ...]], tuple[Gap, ...]]:
+    backend: backends.Backend, wanted: Sequence[Wanted], listeners: Sequence[bindings.Listener]
+) -> tuple[list[tuple[plans.Prospect, ...]], tuple[Gap, ...]]:
     """One tuple of prospects for each unit, in the order of its wishes."""
     plain = [bind for unit in wanted for wish in unit.wishes for bind in _make_binds(unit, wish)]
     if not plain:
         return [()] * len(wanted), ()
-    locality, gaps = read_locality(backend, plain)
+    locality, gaps = preflight.read_locality(backend, plain)
     ports: dict[str, set[int]] = {}
     for bind in plain:
         ports.setdefault(bind.protocol, set()).add(bind.port)
     # Where a unit binds already, what is not listed is not in the way.
     new = [wish for unit in wanted for wish in unit.wishes if _is_new(unit, wish, locality)]
-    new_ports = {wish.port for wish in new if wish.protocol == TCP}
-    use, use_gaps = add_bound(*read_port_use(backend, locality, ports, listeners), new_ports)
+    new_ports = {wish.port for wish in new if wish.protocol == bindings.TCP}
+    use, use_gaps = unlisted.add_bound(*read_port_use(backend, locality, ports, listeners), new_ports)
     outlooks = [_foresee(unit, use, locality) for unit in wanted]
     holders, holder_gaps = read_holders(backend, [outlook for unit in outlooks for outlook in unit], listeners)
     return [
         tuple(
-            Prospect(wish, found, _is_own(found, unit, holders), _name_holders(found, holders))
+            plans.Prospect(wish, found, _is_own(found, unit, holders), _name_holders(found, holders))
             for wish, found in zip(unit.wishes, answers)
         )
         for unit, answers in zip(wanted, outlooks)
     ], gaps + use_gaps + holder_gaps
 
 
-def _foresee(unit: Wanted, use: PortUse, locality: Locality) -> list[Outlook]:
+def _foresee(unit: Wanted, use: restart_outlook.PortUse, locality: Locality) -> list[restarts.Outlook]:
     rights = _read_rights(unit.service)
     closing = {found.socket.inode for found in unit.own}
     outlooks = []
@@ -70,21 +63,21 @@ def _foresee(unit: Wanted, use: PortUse, locality: Locality) -> list[Outlook]:
         own_rights = rights._replace(uid=like.socket.uid if like else rights.uid)
         guesses = _make_binds(unit, wish)
         is_new = _is_new(unit, wish, locality)
-        if like is not None and not is_new and may_be_anywhere(like.socket):
+        if like is not None and not is_new and restart_outlook.may_be_anywhere(like.socket):
             guesses = [guess._replace(freebind=True) for guess in guesses]
-        answers = [foresee_bind(guess, own_rights, use, locality, closing) for guess in guesses]
+        answers = [bind_outlook.foresee_bind(guess, own_rights, use, locality, closing) for guess in guesses]
         if is_new:
-            answers = [doubt_unlisted(guess, answer, use) for guess, answer in zip(guesses, answers)]
-        outlooks.append(next((answer for answer in answers if answer.verdict != OK), answers[0]))
+            answers = [bind_outlook.doubt_unlisted(guess, answer, use) for guess, answer in zip(guesses, answers)]
+        outlooks.append(next((answer for answer in answers if answer.verdict != restarts.OK), answers[0]))
     return outlooks
 
 
-def _make_binds(unit: Wanted, wish: Wish) -> list[BindWish]:
+def _make_binds(unit: Wanted, wish: plans.Wish) -> list[restarts.BindWish]:
     """With the options that the unit sets now, and both ways where it is not known whether :: will be IPv6-only."""
     like = _find_like(unit.own, wish)
     reuseaddr, reuseport = (like.options.reuseaddr, like.options.reuseport) if like else (None, None)
     return [
-        BindWish(
+        restarts.BindWish(
             wish.protocol, wish.family, wish.packed, wish.port, wish.interface, v6only, reuseaddr, reuseport,
             unit.free_bind,
         )
@@ -92,7 +85,7 @@ def _make_binds(unit: Wanted, wish: Wish) -> list[BindWish]:
     ]  # fmt: skip
 
 
-def _find_like(own: Sequence[Listener], wish: Wish) -> Optional[Listener]:
+def _find_like(own: Sequence[bindings.Listener], wish: plans.Wish) -> Optional[bindings.Listener]:
     """The unit's listener that is most like the wish: programs mostly set the same options on all of them."""
     same = [found for found in own if found.socket.protocol == wish.protocol]
     return min(
@@ -100,7 +93,7 @@ def _find_like(own: Sequence[Listener], wish: Wish) -> Optional[Listener]:
     )
 
 
-def _is_new(unit: Wanted, wish: Wish, locality: Locality) -> bool:
+def _is_new(unit: Wanted, wish: plans.Wish, locality: Locality) -> bool:
     """Whether the unit does not bind there yet; where it does, what is not listed is not in the way, see
     foresee_restart()."""
     like = _find_like(unit.own, wish)
@@ -111,32 +104,32 @@ def _is_new(unit: Wanted, wish: Wish, locality: Locality) -> bool:
     return (socket.packed, socket.port, link.name if link else None) != (wish.packed, wish.port, wish.interface)
 
 
-def _guess_v6only(wish: Wish, like: Optional[Listener]) -> Sequence[bool]:
-    if wish.family != IPV6 or any(wish.packed):
+def _guess_v6only(wish: plans.Wish, like: Optional[bindings.Listener]) -> Sequence[bool]:
+    if wish.family != bindings.IPV6 or any(wish.packed):
         return (False,)
     if like is not None and like.socket.packed == wish.packed and like.socket.v6only is not None:
         return (like.socket.v6only,)
     return (True, False)
 
 
-def _read_rights(service: Optional[Service]) -> Rights:
+def _read_rights(service: Optional[owners.Service]) -> restarts.Rights:
     if service is None or service.scope == "container":
-        return read_user_rights(None)
+        return bind_rights.read_user_rights(None)
     if service.uid is None:
-        return read_unit_rights(service.unit)
+        return bind_rights.read_unit_rights(service.unit)
     try:
-        return read_user_rights(str(service.uid))
-    except UnknownUser:
-        return read_unit_rights(service.unit)._replace(may_bind=None)
+        return bind_rights.read_user_rights(str(service.uid))
+    except bind_rights.UnknownUser:
+        return bind_rights.read_unit_rights(service.unit)._replace(may_bind=None)
 
 
-def _is_own(outlook: Outlook, unit: Wanted, holders: Mapping[int, Ownership]) -> bool:
+def _is_own(outlook: restarts.Outlook, unit: Wanted, holders: Mapping[int, owners.Ownership]) -> bool:
     """Whether nothing is in the way but connections of the unit itself, and what is left of connections."""
     rows = [row for row in outlook.blockers if not row.is_timed]
     return bool(rows) and all(_is_connection(row) and _is_of(holders.get(row.inode), unit) for row in rows)
 
 
-def _name_holders(outlook: Outlook, holders: Mapping[int, Ownership]) -> tuple[str, ...]:
+def _name_holders(outlook: restarts.Outlook, holders: Mapping[int, owners.Ownership]) -> tuple[str, ...]:
     """The units that hold what is in the way, or the processes that belong to none."""
     names: set[str] = set()
     for row in outlook.blockers:
@@ -148,11 +141,11 @@ def _name_holders(outlook: Outlook, holders: Mapping[int, Ownership]) -> tuple[s
     return tuple(sorted(names))
 
 
-def _is_connection(row: Occupant) -> bool:
-    return row.state not in (LISTENING, BOUND)
+def _is_connection(row: connections.Occupant) -> bool:
+    return row.state not in (connections.LISTENING, connections.BOUND)
 
 
-def _is_of(ownership: Optional[Ownership], unit: Wanted) -> bool:
+def _is_of(ownership: Optional[owners.Ownership], unit: Wanted) -> bool:
     """By name, and of the same manager: a user may call a unit what one of the system is called."""
     holder = ownership.service if ownership is not None else None
     return any(unit.service is not None and holder == unit.service._replace(unit=name) for name in unit.names)

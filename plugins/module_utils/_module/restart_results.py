@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
-from .._model.addresses import Link
-from .._model.owners import Ownership
-from .._model.restarts import Outlook
-from .._rules.blockers import group_blockers, list_blockers
-from .results import Json
+from .._model import addresses, owners, restarts
+from .._rules import blockers
+from . import results
 
 
-def render_outlook(outlook: Outlook, holders: Mapping[int, Ownership], links: Mapping[int, Link]) -> Json:
+def render_outlook(
+    outlook: restarts.Outlook, holders: Mapping[int, owners.Ownership], links: Mapping[int, addresses.Link]
+) -> results.Json:
     """`holders` by inode, `links` by ifindex."""
     return {
         "verdict": outlook.verdict,
         "errno": outlook.errno,
-        "blockers": list_blockers(group_blockers(outlook.blockers, holders), links),
+        "blockers": blockers.list_blockers(blockers.group_blockers(outlook.blockers, holders), links),
         "clear_in_seconds": outlook.clear_in_seconds,
         "reason": outlook.reason or _compose_reason(outlook),
     }
 
 
-def _compose_reason(outlook: Outlook) -> Optional[str]:
+def _compose_reason(outlook: restarts.Outlook) -> Optional[str]:
     return "the port is kept busy by what `blockers` lists" if outlook.blockers else None

@@ -8,66 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .._model.connections import Occupant
+from .._model import bindings, connections, owners, restarts
 from .._model.gaps import Gap
-from .._model.listeners import Listener, Socket
-from .._model.owners import UNKNOWN as OWNER_UNKNOWN
-from .._model.owners import Ownership
-from .._model.restarts import Outlook, Restarts
-from .._readers.backends import Backend
+from .._readers import backends, sysctls
 from .._readers.connections import read_occupants
-from .._readers.sysctls import read_shared_domains
+from .._rules import restart_outlook, reuse
 from .._rules.locality import Locality
-from .._rules.restart_outlook import PortUse, foresee_restart, needs_connections, stands_free
-from .._rules.reuse import Held, infer_flags
-from .collect import Collected, read_options
+from . import collect
 
 _MOST_SOCKETS = 200  # whose holders are looked for; beyond that, a blocker has no owner, and options are unknown
 _TOO_MANY = f"there are more than {_MOST_SOCKETS}, and only those are looked into"
 
 
 def add_restarts(
-    backend: Backend, collected: Collected, wanted: Callable[[Listener], bool] = lambda listener: True
-) -> Collected:
+    backend: backends.Backend,
+    collected: collect.Collected,
+    wanted: Callable[[bindings.Listener], bool] = lambda listener: True,
+) -> collect.Collected:
     """With the outlook of each wanted listener; connections are read only on ports where a restart depends on them."""
     every, locality = collected.view.listeners, collected.view.locality
     listeners = [found for found in every if wanted(found)]
-    quick = [found for found in listeners if not needs_connections(found)]
-    open_ones = [found for found in listeners if needs_connections(found)]
+    quick = [found for found in listeners if not restart_outlook.needs_connections(found)]
+    open_ones = [found for found in listeners if restart_outlook.needs_connections(found)]
     use, gaps = read_port_use(backend, locality, find_ports(quick), every, unconnected=True)
-    outlooks = {found.socket: foresee_restart(found, use, locality) for found in quick}
-    open_ones += [found for found in quick if not stands_free(found, use, locality)]
+    outlooks = {found.socket: restart_outlook.foresee_restart(found, use, locality) for found in quick}
+    open_ones += [found for found in quick if not restart_outlook.stands_free(found, use, locality)]
     use, more_gaps = read_port_use(backend, locality, find_ports(open_ones), every)
-    outlooks.update((found.socket, foresee_restart(found, use, locality)) for found in open_ones)
+    outlooks.update((found.socket, restart_outlook.foresee_restart(found, use, locality)) for found in open_ones)
     gaps += more_gaps
     holders, holder_gaps = read_holders(backend, outlooks.values(), every)
     gaps += holder_gaps
     return collected._replace(
-        view=collected.view._replace(restarts=Restarts(outlooks, holders)),
+        view=collected.view._replace(restarts=restarts.Restarts(outlooks, holders)),
         gaps=tuple(dict.fromkeys(collected.gaps + gaps)),
     )
 
 
 def read_port_use(
-    backend: Backend,
+    backend: backends.Backend,
     locality: Locality,
     ports: Mapping[str, set[int]],
-    listeners: Sequence[Listener],
+    listeners: Sequence[bindings.Listener],
     unconnected: bool = False,
-) -> tuple[PortUse, tuple[Gap, ...]]:
+) -> tuple[restart_outlook.PortUse, tuple[Gap, ...]]:
     """Everything on those ports, by protocol; `unconnected`: only what listens there or is merely bound.
 
     The options of `listeners` are known, those of other sockets are read.
     """
     if backend.read_options is None:
         reason = f"backend {backend.name} cannot see what else is on a port"
-        return PortUse({}, dict.fromkeys(ports, reason), False), ()
+        return restart_outlook.PortUse({}, dict.fromkeys(ports, reason), False), ()
     occupants, gaps = read_occupants(ports, unconnected=unconnected)
     readings = {found.socket.inode: (found.options.reuseaddr, found.options.reuseport) for found in listeners}
     others = [
         held.occupant
         for rows in occupants.values()
-        for held in infer_flags(rows, readings)
+        for held in reuse.infer_flags(rows, readings)
         # Bound by itself, so that its options are inherited from nobody.
         if held.occupant.inode and held.occupant.inode not in readings and not held.is_descendant
     ]
@@ -77,45 +73,45 @@ def read_port_use(
     if others:
         sockets = list(map(_as_socket, others))
         ownerships, _owner_gaps = backend.read_owners(sockets, range(len(sockets)))
-        options, option_gaps = read_options(backend, sockets, ownerships)
+        options, option_gaps = collect.read_options(backend, sockets, ownerships)
         gaps += option_gaps
         readings.update((row.inode, (read.reuseaddr, read.reuseport)) for row, read in zip(others, options))
-    by_port: dict[tuple[str, int], list[Held]] = {}
+    by_port: dict[tuple[str, int], list[reuse.Held]] = {}
     for protocol, rows in occupants.items():
-        for held in infer_flags(rows, readings):
+        for held in reuse.infer_flags(rows, readings):
             by_port.setdefault((protocol, held.occupant.port), []).append(held)
     unread = {protocol: "; ".join(gap.reason for gap in gaps) for protocol in ports if protocol not in occupants}
     has_vrf = any(link.kind == "vrf" for link in locality.links.values())
     unlisted = next((gap.reason for gap in gaps if gap.source == "bound"), None)
-    return PortUse(by_port, unread, has_vrf and read_shared_domains(), unlisted), gaps
+    return restart_outlook.PortUse(by_port, unread, has_vrf and sysctls.read_shared_domains(), unlisted), gaps
 
 
 def read_holders(
-    backend: Backend, outlooks: Iterable[Outlook], listeners: Sequence[Listener]
-) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
+    backend: backends.Backend, outlooks: Iterable[restarts.Outlook], listeners: Sequence[bindings.Listener]
+) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
     """Who holds the blockers, by inode. Those that are beyond the limit are of no known owner, and a gap says so."""
     known = {found.socket.inode: found.ownership for found in listeners}
     rows = {row.inode: row for outlook in outlooks for row in outlook.blockers if row.inode}
     wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known]
     left_out, wanted = wanted[_MOST_SOCKETS:], wanted[:_MOST_SOCKETS]
     gaps = (Gap("owners", f"the holders of {len(left_out)} more blockers", _TOO_MANY),) if left_out else ()
-    known.update((socket.inode, Ownership((), OWNER_UNKNOWN, None)) for socket in left_out)
+    known.update((socket.inode, owners.Ownership((), owners.UNKNOWN, None)) for socket in left_out)
     if wanted:
         ownerships, _gaps = backend.read_owners(wanted, range(len(wanted)))
         known.update((socket.inode, ownership) for socket, ownership in zip(wanted, ownerships))
     return {inode: known[inode] for inode in rows if inode in known}, gaps
 
 
-def find_ports(listeners: Iterable[Listener]) -> dict[str, set[int]]:
+def find_ports(listeners: Iterable[bindings.Listener]) -> dict[str, set[int]]:
     ports: dict[str, set[int]] = {}
     for found in listeners:
         ports.setdefault(found.socket.protocol, set()).add(found.socket.port)
     return ports
 
 
-def _as_socket(row: Occupant) -> Socket:
+def _as_socket(row: connections.Occupant) -> bindings.Socket:
     """For the readers of owners and options, which look at the inode."""
-    return Socket(
+    return bindings.Socket(
         row.protocol, row.family, row.packed, row.port, row.ifindex, row.v6only, None, None, row.uid, row.inode,
         None, None, None,
     )  # fmt: skip

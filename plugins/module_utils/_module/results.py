@@ -10,18 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from .._model.addresses import Link
-from .._model.findings import ERROR, FAIL, INFO, WARNING, Finding
+from .._model import addresses, bindings, findings, owners
 from .._model.gaps import Gap
-from .._model.listeners import INTENDED, UNKNOWN, VALID, WILDCARD, Listener
-from .._model.owners import Ownership
-from .._rules.view import describe_endpoint, describe_holder
-from .._wire.text import format_address
+from .._rules import views
+from .._wire import spelling
 
 Json = dict[str, Any]
 
 
-def render_listener(listener: Listener, links: dict[int, Link]) -> Json:
+def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link]) -> Json:
     """DESIGN's contract for one listener; `links` by ifindex."""
     socket, binding, ownership, options = listener
     link = links.get(socket.ifindex or 0)
@@ -29,7 +26,7 @@ def render_listener(listener: Listener, links: dict[int, Link]) -> Json:
     return {
         "protocol": socket.protocol,
         "family": socket.family,
-        "address": format_address(socket.packed),
+        "address": spelling.format_address(socket.packed),
         "port": socket.port,
         "interface": name,
         "ifindex": socket.ifindex or None,
@@ -55,11 +52,11 @@ def render_listener(listener: Listener, links: dict[int, Link]) -> Json:
     }
 
 
-def _render_service(ownership: Ownership) -> Optional[Json]:
+def _render_service(ownership: owners.Ownership) -> Optional[Json]:
     return ownership.service._asdict() if ownership.service is not None else None
 
 
-def render_finding(finding: Finding, links: dict[int, Link]) -> Json:
+def render_finding(finding: findings.Finding, links: dict[int, addresses.Link]) -> Json:
     listener = finding.listener
     return dict(finding._asdict(), listener=render_listener(listener, links) if listener is not None else None)
 
@@ -68,24 +65,24 @@ def render_gaps(gaps: Sequence[Gap]) -> list[Json]:
     return [gap._asdict() for gap in gaps]
 
 
-def summarize(listeners: Sequence[Listener], findings: Sequence[Finding]) -> dict[str, int]:
+def summarize(listeners: Sequence[bindings.Listener], found: Sequence[findings.Finding]) -> dict[str, int]:
     """Counts of listeners by the state of their binding (a wildcard counts as valid), and of findings by severity."""
     states = Counter(listener.binding.state for listener in listeners)
-    severities = Counter(finding.severity for finding in findings if finding.verdict == FAIL)
+    severities = Counter(finding.severity for finding in found if finding.verdict == findings.FAIL)
     return {
         "listeners": len(listeners),
-        "valid": states[VALID] + states[WILDCARD],
-        "intended": states[INTENDED],
-        "unknown": states[UNKNOWN],
-        "findings": len(findings),
-        "errors": severities[ERROR],
-        "warnings": severities[WARNING],
-        "infos": severities[INFO],
+        "valid": states[bindings.VALID] + states[bindings.WILDCARD],
+        "intended": states[bindings.INTENDED],
+        "unknown": states[bindings.UNKNOWN],
+        "findings": len(found),
+        "errors": severities[findings.ERROR],
+        "warnings": severities[findings.WARNING],
+        "infos": severities[findings.INFO],
     }
 
 
 def compose_message(
-    summary: dict[str, int], findings: Sequence[Finding], notes: Sequence[str] = (), certain: bool = True
+    summary: dict[str, int], found: Sequence[findings.Finding], notes: Sequence[str] = (), certain: bool = True
 ) -> str:
     """What a person reads: how many were looked at, then one line per finding in the order given, then notes.
 
@@ -94,16 +91,16 @@ def compose_message(
     total, valid = summary["listeners"], summary["valid"]
     if total == 0:
         head = "No listener was found to look at"
-    elif valid == total and certain and not findings:
+    elif valid == total and certain and not found:
         head = f"All {total} bindings are valid"
     else:
         head = f"{total} looked at: {valid} valid, {summary['intended']} intended, {summary['unknown']} unknown"
-    return "\n".join([head, *map(_compose_line, findings), *notes])
+    return "\n".join([head, *map(_compose_line, found), *notes])
 
 
-def _compose_line(finding: Finding) -> str:
-    said = f"{finding.rule}: {'unknown, ' if finding.verdict != FAIL else ''}{finding.message}"
+def _compose_line(finding: findings.Finding) -> str:
+    said = f"{finding.rule}: {'unknown, ' if finding.verdict != findings.FAIL else ''}{finding.message}"
     if finding.listener is None:
         return f"-  {said}"
-    where = f"{describe_endpoint(finding.listener.socket)}  {describe_holder(finding.listener)}"
-    return f"{where}  {said}  → {finding.remedy}" if finding.verdict == FAIL else f"{where}  {said}"
+    where = f"{views.describe_endpoint(finding.listener.socket)}  {views.describe_holder(finding.listener)}"
+    return f"{where}  {said}  → {finding.remedy}" if finding.verdict == findings.FAIL else f"{where}  {said}"

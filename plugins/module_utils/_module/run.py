@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from .._model.gaps import Gap
-from .._readers.backends import BackendUnavailable, UnreadableTable
-from .arguments import InvalidOption
-from .results import Json
+from .._readers import backends
+from . import arguments, results
 
 
 class Module(Protocol):
@@ -26,14 +25,14 @@ class Module(Protocol):
     def fail_json(self, msg: str, **kwargs: Any) -> None: ...
 
 
-def run_module(module: Module, answer: Callable[[dict[str, Any]], tuple[Json, Sequence[Gap]]]) -> None:
+def run_module(module: Module, answer: Callable[[dict[str, Any]], tuple[results.Json, Sequence[Gap]]]) -> None:
     """Exit with what `answer` makes of the parameters, after a warning for each gap.
 
     `failed` in the answer fails the task; all the rest is still returned.
     """
     try:
         result, gaps = answer(module.params)
-    except (InvalidOption, BackendUnavailable, UnreadableTable) as error:
+    except (arguments.InvalidOption, backends.BackendUnavailable, backends.UnreadableTable) as error:
         module.fail_json(msg=str(error))
         return
     gc.freeze()  # on its way out Python looks through all objects for cycles, which takes longer than most readings

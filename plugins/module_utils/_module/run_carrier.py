@@ -10,22 +10,23 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Optional
 
-from .._model.addresses import unmap
-from .._model.listeners import Listener
+from .._model import addresses, bindings
 from .._model.units import Unit
 from .._readers.carrier import Carrier, read_tunnels
-from .._rules.view import View
+from .._rules import views
 
 
-def find_carrier(units: Sequence[Unit], listeners: Sequence[Listener], carrier: Carrier, view: View) -> Optional[str]:
+def find_carrier(
+    units: Sequence[Unit], listeners: Sequence[bindings.Listener], carrier: Carrier, view: views.View
+) -> Optional[str]:
     pids = {owner.pid for listener in listeners for owner in listener.ownership.owners if owner.pid != 1}
     pids |= {unit.main_pid for unit in units if unit.main_pid}
     if pids & set(carrier.ancestors):
         return "this very run is one of its processes' children"
     if carrier.address is None:
         return None
-    came_in_at = unmap(ip_address(carrier.address).packed)
-    ends = {(unmap(listener.socket.packed), listener.socket.port) for listener in listeners}
+    came_in_at = addresses.unmap(ip_address(carrier.address).packed)
+    ends = {(addresses.unmap(listener.socket.packed), listener.socket.port) for listener in listeners}
     if any((packed, carrier.port) in ends for packed in (came_in_at, bytes(4), bytes(16))):
         return "this very run came in by one of its ports"
     links = view.locality.links

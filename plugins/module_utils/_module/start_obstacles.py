@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model.plans import RESTART, RESTART_SOCKET, Case, Settings
-from .._readers.start_obstacles import read_obstacle
-from .._readers.units import Manager
-from .._rules.restart_plan import plan_unit
+from .._model import plans
+from .._readers import start_obstacles, units
+from .._rules import restart_plan
 
 
-def find_obstacles(cases: Sequence[Case], settings: Settings) -> list[Case]:
-    return [_look(case) if plan_unit(case, settings).action in (RESTART, RESTART_SOCKET) else case for case in cases]
+def find_obstacles(cases: Sequence[plans.Case], settings: plans.Settings) -> list[plans.Case]:
+    return [
+        _look(case) if restart_plan.plan_unit(case, settings).action in (plans.RESTART, plans.RESTART_SOCKET) else case
+        for case in cases
+    ]
 
 
-def _look(case: Case) -> Case:
+def _look(case: plans.Case) -> plans.Case:
     for unit in (case.unit, case.companion):
         if unit is not None and case.service is not None:
-            obstacle = read_obstacle(Manager(case.service.uid), unit)
+            obstacle = start_obstacles.read_obstacle(units.Manager(case.service.uid), unit)
             if obstacle is not None:
                 return case._replace(obstacle=f"{unit.name}: {obstacle}")
     return case

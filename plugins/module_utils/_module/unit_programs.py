@@ -10,23 +10,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from .._model.plans import DECLARED, LISTEN_STREAM, NGINX, NO_METHOD, SSHD, Check, Proof, Wish
-from .._model.units import Unit
-from .._readers.commands import run_command
+from .._model import plans, units
+from .._readers import commands
 from .._readers.units import read_environment
-from .._rules.restart_plan import find_wanted
-from .._rules.servers import Server, expand_words, find_server, says_address_missing
-from .._wire.server_config import ServerConfigError, parse_nginx_listens, parse_sshd_listens
-from .known_units import Known
+from .._rules import restart_plan, servers
+from .._wire import server_config
+from . import known_units
 
 _CHECK_TIMEOUT = 30  # seconds
 _USERS_CHOICE = "what its program is was chosen by its user, so it is not asked"
-NOTHING = Proof(NO_METHOD, (), None)
+NOTHING = plans.Proof(plans.NO_METHOD, (), None)
 
 
 def ask_program(
-    known: Known, expected: Mapping[str, tuple[Wish, ...]], checks: Mapping[str, str]
-) -> tuple[Optional[Check], Proof, tuple[Wish, ...]]:
+    known: known_units.Known, expected: Mapping[str, tuple[plans.Wish, ...]], checks: Mapping[str, str]
+) -> tuple[Optional[plans.Check], plans.Proof, tuple[plans.Wish, ...]]:
     """The configuration check, and where the unit will listen (still without what the kernel says to that).
 
     Whatever is run is run as the user of the unit: the unit says which program that is, and with which environment. Of
@@ -36,13 +34,13 @@ def ask_program(
     server, words, environment = None, [], {}
     if unit is not None and known.manager.has_rights and not known.manager.is_foreign:
         environment = read_environment(unit)
-        words = expand_words(unit.exec_start, environment)
-        server = find_server(words)
+        words = servers.expand_words(unit.exec_start, environment)
+        server = servers.find_server(words)
     user = str(known.manager.uid) if known.manager.is_foreign else unit.user if unit is not None else ""
     check = _check(known, server, words, environment, checks, user)
-    declared = find_wanted(expected, known.service, known.companion)
+    declared = restart_plan.find_wanted(expected, known.service, known.companion)
     if declared is not None:
-        return check, Proof(DECLARED, (), None, bound=None), declared
+        return check, plans.Proof(plans.DECLARED, (), None, bound=None), declared
     if known.unit is not None and known.unit.name.endswith(".socket"):
         return check, *_read_socket_listens(known.unit)
     if server is None or server.dump is None or server.method is None:
@@ -50,48 +48,52 @@ def ask_program(
     return check, *_read_dump(server.method, server.dump(words), environment, user, check)
 
 
-def rebinds_on_reload(known: Known) -> bool:
+def rebinds_on_reload(known: known_units.Known) -> bool:
     """Whether a reload of its program is as good as a restart. Nothing is run or read for that."""
-    server = find_server(known.program.exec_start) if known.program is not None else None
+    server = servers.find_server(known.program.exec_start) if known.program is not None else None
     return server is not None and server.rebinds_on_reload
 
 
 def _check(
-    known: Known,
-    server: Optional[Server],
+    known: known_units.Known,
+    server: Optional[servers.Server],
     words: Sequence[str],
     environment: Mapping[str, str],
     checks: Mapping[str, str],
     user: str,
-) -> Optional[Check]:
-    given = find_wanted(checks, known.service, known.companion)
+) -> Optional[plans.Check]:
+    given = restart_plan.find_wanted(checks, known.service, known.companion)
     command = shlex.split(given) if given is not None else server.check(words) if server else []
     if not command:
         return None
-    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
-    missing = server is not None and server.method == NGINX and given is None and done.status not in (0, None)
-    return Check(tuple(command), done.status, done.output, missing and says_address_missing(done.errors))
+    done = commands.run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
+    missing = server is not None and server.method == plans.NGINX and given is None and done.status not in (0, None)
+    return plans.Check(tuple(command), done.status, done.output, missing and servers.says_address_missing(done.errors))
 
 
-def _read_socket_listens(unit: Unit) -> tuple[Proof, tuple[Wish, ...]]:
+def _read_socket_listens(unit: units.Unit) -> tuple[plans.Proof, tuple[plans.Wish, ...]]:
     wishes = tuple(
-        Wish(listen.protocol, "ipv4" if len(listen.packed) == 4 else "ipv6", listen.packed, listen.port, listen.device)
+        plans.Wish(
+            listen.protocol, "ipv4" if len(listen.packed) == 4 else "ipv6", listen.packed, listen.port, listen.device
+        )
         for listen in unit.listens
     )
     problem = "one of its ports is chosen anew at each start" if any(not wish.port for wish in wishes) else None
-    return Proof(LISTEN_STREAM, (), problem), wishes
+    return plans.Proof(plans.LISTEN_STREAM, (), problem), wishes
 
 
 def _read_dump(
-    method: str, command: Sequence[str], environment: Mapping[str, str], user: str, check: Optional[Check]
-) -> tuple[Proof, tuple[Wish, ...]]:
-    done = run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
-    if method == NGINX and check is not None and check.address_missing:
-        return Proof(method, (), None, bound=False), ()
+    method: str, command: Sequence[str], environment: Mapping[str, str], user: str, check: Optional[plans.Check]
+) -> tuple[plans.Proof, tuple[plans.Wish, ...]]:
+    done = commands.run_command(command, timeout=_CHECK_TIMEOUT, environment=environment, user=user or None)
+    if method == plans.NGINX and check is not None and check.address_missing:
+        return plans.Proof(method, (), None, bound=False), ()
     if done.status != 0:
-        return Proof(method, (), f"`{' '.join(command)}` says nothing: {done.output}"), ()
-    parse = parse_sshd_listens if method == SSHD else parse_nginx_listens
+        return plans.Proof(method, (), f"`{' '.join(command)}` says nothing: {done.output}"), ()
+    parse = server_config.parse_sshd_listens if method == plans.SSHD else server_config.parse_nginx_listens
     try:
-        return Proof(method, (), None, bound=True if method == NGINX else None), tuple(parse(done.full_output))
-    except ServerConfigError as error:
-        return Proof(method, (), str(error)), ()
+        return plans.Proof(method, (), None, bound=True if method == plans.NGINX else None), tuple(
+            parse(done.full_output)
+        )
+    except server_config.ServerConfigError as error:
+        return plans.Proof(method, (), str(error)), ()

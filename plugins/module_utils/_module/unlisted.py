@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from .._model import bindings
 from .._model.gaps import Gap
-from .._model.listeners import TCP
-from .._readers.bound_sockets import read_bound
-from .._rules.restart_outlook import PortUse
-from .._rules.reuse import Held, infer_flags
+from .._readers import bound_sockets
+from .._rules import restart_outlook, reuse
 
 
-def add_bound(use: PortUse, gaps: Sequence[Gap], ports: Collection[int]) -> tuple[PortUse, tuple[Gap, ...]]:
+def add_bound(
+    use: restart_outlook.PortUse, gaps: Sequence[Gap], ports: Collection[int]
+) -> tuple[restart_outlook.PortUse, tuple[Gap, ...]]:
     """With those on the given TCP ports, found at their processes; unchanged where the kernel lists them itself.
 
     Where every process could be looked into, nothing is left unlisted. Where not, the gap says both: why they are not
@@ -23,10 +24,10 @@ def add_bound(use: PortUse, gaps: Sequence[Gap], ports: Collection[int]) -> tupl
     """
     if use.unlisted is None or not ports:
         return use, tuple(gaps)
-    found = read_bound(ports)
-    held: dict[tuple[str, int], Sequence[Held]] = dict(use.held)
-    for row in infer_flags(found.occupants, found.readings):
-        place = (TCP, row.occupant.port)
+    found = bound_sockets.read_bound(ports)
+    held: dict[tuple[str, int], Sequence[reuse.Held]] = dict(use.held)
+    for row in reuse.infer_flags(found.occupants, found.readings):
+        place = (bindings.TCP, row.occupant.port)
         if all(known.occupant.inode != row.occupant.inode for known in held.get(place, ())):
             held[place] = [*held.get(place, ()), row]
     unlisted = f"{use.unlisted}; {found.unseen}" if found.unseen else None

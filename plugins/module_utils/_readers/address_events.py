@@ -18,20 +18,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Optional
 
-from .._model.addresses import Address, Link
+from .._model import addresses
 from .._model.changes import Batch, Change
-from .._wire.netlink import Message, parse_messages
-from .._wire.rtnetlink import (
-    AF_UNSPEC,
-    RTM_DELADDR,
-    RTM_DELLINK,
-    RTM_NEWADDR,
-    RTM_NEWLINK,
-    parse_address,
-    parse_link,
-)
+from .._wire import netlink, rtnetlink
+from . import netlink_socket
 from .addresses import read_addresses, read_links
-from .netlink_socket import NETLINK_ROUTE, NetlinkError, NetlinkSocket
 
 # include/uapi/linux/rtnetlink.h. The end of duplicate address detection, good or bad, is an RTM_NEWADDR with other
 # flags (addrconf_dad_completed(), addrconf_dad_stop(), net/ipv6/addrconf.c).
@@ -41,8 +32,8 @@ _SO_RCVBUFFORCE = 33  # include/uapi/asm-generic/socket.h; beyond net.core.rmem_
 _RECEIVE_BUFFER = 8 << 20  # bytes, with the kernel's bookkeeping: about 10,000 notifications
 _LARGEST_MESSAGE = 1 << 17
 _MOST_AT_ONCE = 4096  # datagrams before a look at the clock
-_ADDRESS_MESSAGES = (RTM_NEWADDR, RTM_DELADDR)
-_LINK_MESSAGES = (RTM_NEWLINK, RTM_DELLINK)
+_ADDRESS_MESSAGES = (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR)
+_LINK_MESSAGES = (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK)
 
 
 class AddressEvents:
@@ -52,10 +43,14 @@ class AddressEvents:
 
     def __init__(self, receive_buffer: int = _RECEIVE_BUFFER) -> None:
         try:
-            self._channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
+            self._channel = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, netlink_socket.NETLINK_ROUTE
+            )
             self._channel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         except OSError as error:
-            raise NetlinkError(f"the kernel's notifications cannot be had: {error.strerror}", error.errno) from error
+            raise netlink_socket.NetlinkError(
+                f"the kernel's notifications cannot be had: {error.strerror}", error.errno
+            ) from error
         self._channel.setblocking(False)
         _enlarge(self._channel, receive_buffer)
         self._poll = select.poll()
@@ -69,9 +64,9 @@ class AddressEvents:
     ) -> None:
         self._channel.close()
 
-    def read_present(self) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
+    def read_present(self) -> tuple[tuple[addresses.Link, ...], tuple[addresses.Address, ...]]:
         """Raises NetlinkError (EINTR where the tables did not stand still for one reading), MalformedMessage."""
-        with NetlinkSocket(NETLINK_ROUTE) as route_socket:
+        with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
             return read_links(route_socket), read_addresses(route_socket)
 
     def wait(self, seconds: float) -> Batch:
@@ -87,13 +82,15 @@ class AddressEvents:
                 return Batch(changes, lost)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:  # the queue was full, and what came then is gone (netlink(7))
-                    raise NetlinkError(f"no notification can be received: {os.strerror(error.errno or 0)}") from error
+                    raise netlink_socket.NetlinkError(
+                        f"no notification can be received: {os.strerror(error.errno or 0)}"
+                    ) from error
                 lost = True
                 continue
             if flags & socket.MSG_TRUNC:
                 lost = True
             elif sender[0] == 0:  # the kernel itself
-                changes += [change for message in parse_messages(data) for change in _parse_change(message)]
+                changes += [change for message in netlink.parse_messages(data) for change in _parse_change(message)]
         return Batch(changes, lost, more=True)
 
 
@@ -104,13 +101,13 @@ def _enlarge(channel: socket.socket, size: int) -> None:
         channel.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
 
 
-def _parse_change(message: Message) -> list[Change]:
-    gone = message.type in (RTM_DELADDR, RTM_DELLINK)
+def _parse_change(message: netlink.Message) -> list[Change]:
+    gone = message.type in (rtnetlink.RTM_DELADDR, rtnetlink.RTM_DELLINK)
     if message.type in _ADDRESS_MESSAGES:
-        address = parse_address(message.payload)
+        address = rtnetlink.parse_address(message.payload)
         return [Change(address, gone)] if address is not None else []
     # A bridge tells of its ports in the same group, as AF_BRIDGE: RTM_DELLINK means "left the bridge" there
     # (br_ifinfo_notify(), net/bridge/br_netlink.c).
-    if message.type in _LINK_MESSAGES and message.payload[:1] == bytes([AF_UNSPEC]):
-        return [Change(parse_link(message.payload), gone)]
+    if message.type in _LINK_MESSAGES and message.payload[:1] == bytes([rtnetlink.AF_UNSPEC]):
+        return [Change(rtnetlink.parse_link(message.payload), gone)]
     return []

@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-from .._model.addresses import Address, Link
-from .._model.changes import Batch
-from .backends import Networks, UnreadableTable
+from .._model import addresses, changes
+from . import backends
 
 
 class AddressPolls:
@@ -20,19 +19,22 @@ class AddressPolls:
     name = "psutil"
 
     def __init__(
-        self, read_network: Callable[[], Networks], interval: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        read_network: Callable[[], backends.Networks],
+        interval: float,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._read_network = read_network
         self._interval = interval
         self._sleep = sleep
 
-    def read_present(self) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
+    def read_present(self) -> tuple[tuple[addresses.Link, ...], tuple[addresses.Address, ...]]:
         """Raises UnreadableTable."""
         network, gaps = self._read_network()
         if network.links is None or network.addresses is None:
-            raise UnreadableTable("; ".join(f"{gap.subject} could not be read: {gap.reason}" for gap in gaps))
+            raise backends.UnreadableTable("; ".join(f"{gap.subject} could not be read: {gap.reason}" for gap in gaps))
         return network.links, network.addresses
 
-    def wait(self, seconds: float) -> Batch:
+    def wait(self, seconds: float) -> changes.Batch:
         self._sleep(max(min(seconds, self._interval), 0))
-        return Batch([], polled=True)
+        return changes.Batch([], polled=True)

@@ -6,26 +6,21 @@
 
 from __future__ import annotations
 
-from .._model.addresses import Address, Link
-from .._wire.rtnetlink import (
-    RTM_GETADDR,
-    RTM_GETLINK,
-    pack_address_request,
-    pack_link_request,
-    parse_address,
-    parse_link,
-)
-from .netlink_socket import NetlinkSocket
+from .._model import addresses
+from .._wire import rtnetlink
+from . import netlink_socket
 
 
-def read_links(route_socket: NetlinkSocket) -> tuple[Link, ...]:
+def read_links(route_socket: netlink_socket.NetlinkSocket) -> tuple[addresses.Link, ...]:
     """Every link, by ifindex. Raises NetlinkError, MalformedMessage."""
-    return tuple(sorted(map(parse_link, route_socket.dump(RTM_GETLINK, pack_link_request()))))
+    return tuple(
+        sorted(map(rtnetlink.parse_link, route_socket.dump(rtnetlink.RTM_GETLINK, rtnetlink.pack_link_request())))
+    )
 
 
-def read_addresses(route_socket: NetlinkSocket) -> tuple[Address, ...]:
+def read_addresses(route_socket: netlink_socket.NetlinkSocket) -> tuple[addresses.Address, ...]:
     """Every IPv4 and IPv6 address, in the kernel's order (primary before its secondaries). Raises NetlinkError,
     MalformedMessage.
     """
-    parsed = map(parse_address, route_socket.dump(RTM_GETADDR, pack_address_request()))
+    parsed = map(rtnetlink.parse_address, route_socket.dump(rtnetlink.RTM_GETADDR, rtnetlink.pack_address_request()))
     return tuple(address for address in parsed if address is not None)

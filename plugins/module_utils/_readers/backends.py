@@ -10,17 +10,15 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._model.addresses import Network
+from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities, Gap
-from .._model.listeners import Options, Socket
-from .._model.owners import Ownership
 
 NAMES = ("auto", "netlink", "psutil")
 
-Sockets = tuple[tuple[Socket, ...], tuple[Gap, ...]]
-Networks = tuple[Network, tuple[Gap, ...]]
-Ownerships = tuple[list[Ownership], tuple[Gap, ...]]
-LiveOptions = tuple[list[Options], tuple[Gap, ...]]
+Sockets = tuple[tuple[bindings.Socket, ...], tuple[Gap, ...]]
+Networks = tuple[addresses.Network, tuple[Gap, ...]]
+Ownerships = tuple[list[owners.Ownership], tuple[Gap, ...]]
+LiveOptions = tuple[list[bindings.Options], tuple[Gap, ...]]
 
 
 class BackendUnavailable(Exception):
@@ -45,10 +43,10 @@ class Backend(NamedTuple):
     capabilities: Capabilities
     read_sockets: Callable[[Sequence[str]], Sockets]
     read_network: Callable[[], Networks]
-    read_lookups: Callable[[Network, Collection[tuple[int, bytes]]], Networks]
-    read_merged: Callable[[Network], Networks]
-    read_owners: Callable[[Sequence[Socket], Collection[int]], Ownerships]
-    read_options: Optional[Callable[[Sequence[Socket], Sequence[Ownership]], LiveOptions]] = None
+    read_lookups: Callable[[addresses.Network, Collection[tuple[int, bytes]]], Networks]
+    read_merged: Callable[[addresses.Network], Networks]
+    read_owners: Callable[[Sequence[bindings.Socket], Collection[int]], Ownerships]
+    read_options: Optional[Callable[[Sequence[bindings.Socket], Sequence[owners.Ownership]], LiveOptions]] = None
 
 
 def select_backend(name: str) -> Backend:
@@ -59,9 +57,9 @@ def select_backend(name: str) -> Backend:
             raise BackendUnavailable(
                 f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
             )
-        from .netlink_backend import NETLINK
+        from . import netlink_backend
 
-        return NETLINK
-    from .psutil_backend import load_psutil_backend
+        return netlink_backend.NETLINK
+    from . import psutil_backend
 
-    return load_psutil_backend()
+    return psutil_backend.load_psutil_backend()

@@ -13,9 +13,9 @@ import re
 from contextlib import suppress
 from typing import Optional
 
-from .._model.restarts import Rights
-from .._wire.systemd_show import SystemdShowError, parse_properties
-from .commands import run_command
+from .._model import restarts
+from .._wire import systemd_show
+from . import commands
 
 _CAP_NET_BIND_SERVICE = 10  # include/uapi/linux/capability.h
 _NS_GET_USERNS = 0xB701  # _IO(NSIO, 0x1), include/uapi/linux/nsfs.h
@@ -39,13 +39,13 @@ def read_lowest_free_port(proc: str = "/proc") -> Optional[int]:
     return None
 
 
-def read_user_rights(name: Optional[str]) -> Rights:
+def read_user_rights(name: Optional[str]) -> restarts.Rights:
     """The rights of a program that runs as that user; None: as this process. Raises UnknownUser."""
     lowest = read_lowest_free_port()
     if name is None:
         uid = os.geteuid()
         may_bind = _reaching(_read_capability("CapEff"), _reaches_network())
-        return Rights(f"the user of this run ({_find_name(uid)})", uid, may_bind, lowest)
+        return restarts.Rights(f"the user of this run ({_find_name(uid)})", uid, may_bind, lowest)
     try:
         uid = int(name) if _NUMBER.match(name) else pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError):  # ValueError: a name that the C library cannot be asked for
@@ -53,30 +53,30 @@ def read_user_rights(name: Optional[str]) -> Rights:
     if uid > _LARGEST_UID:
         raise UnknownUser(name)
     if uid != 0:
-        return Rights(f"user {name}", uid, False, lowest)
+        return restarts.Rights(f"user {name}", uid, False, lowest)
     # execve(2) by root gives everything that the bounding set leaves (capabilities(7)).
-    return Rights(f"user {name}", uid, _reaching(_read_capability("CapBnd"), _reaches_network()), lowest)
+    return restarts.Rights(f"user {name}", uid, _reaching(_read_capability("CapBnd"), _reaches_network()), lowest)
 
 
-def read_unit_rights(unit: str) -> Rights:
+def read_unit_rights(unit: str) -> restarts.Rights:
     """The rights that systemd gives to the first process of a service. Sockets have uids of their own: uid is None."""
     lowest = read_lowest_free_port()
     if unit.endswith(".socket"):
-        return Rights(unit, None, _reaching(True, _reaches_network()), lowest)  # PID 1 binds it
+        return restarts.Rights(unit, None, _reaching(True, _reaches_network()), lowest)  # PID 1 binds it
     command = ("systemctl", "show", "--no-pager", f"--property={','.join(_UNIT_PROPERTIES)}", "--", unit)
-    done = run_command(command, timeout=_TIMEOUT)
+    done = commands.run_command(command, timeout=_TIMEOUT)
     try:
-        blocks = parse_properties(done.full_output) if done.status == 0 else []
-    except SystemdShowError:
+        blocks = systemd_show.parse_properties(done.full_output) if done.status == 0 else []
+    except systemd_show.SystemdShowError:
         blocks = []
     if not blocks or blocks[0].get("LoadState", [""])[-1] == "not-found":
-        return Rights(unit, None, None, lowest)
+        return restarts.Rights(unit, None, None, lowest)
     properties = {key: values[-1] for key, values in blocks[0].items()}
     user = properties.get("User", "")
     is_root = user in ("", "root", "0") and properties.get("DynamicUser") != "yes"
     granted = properties.get("CapabilityBoundingSet" if is_root else "AmbientCapabilities", "").split()
     who = unit if is_root else f"{unit}, as user {user or 'of its own'} and by its AmbientCapabilities,"
-    return Rights(who, None, _reaching("cap_net_bind_service" in granted, _reaches_network()), lowest)
+    return restarts.Rights(who, None, _reaching("cap_net_bind_service" in granted, _reaches_network()), lowest)
 
 
 def _find_name(uid: int) -> str:

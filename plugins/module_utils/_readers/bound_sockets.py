@@ -28,14 +28,10 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Optional
 
-from .._model.addresses import V4_MAPPED
-from .._model.connections import BOUND, LISTENING, Occupant
-from .._model.listeners import IPV4, IPV6, TCP
-from .owners import explain_blindness, sees_every_process
-from .socket_options import MISSING, NO_LEADER, Borrower, Calls, Explainer, Unreadable, lacks_leader
-from .unlisted_sockets import UnlistedWalk
+from .._model import addresses, bindings, connections
+from . import owners, socket_options, unlisted_sockets
 
-_NAMES: dict[int, str] = {socket.AF_INET: IPV4, socket.AF_INET6: IPV6}
+_NAMES: dict[int, str] = {socket.AF_INET: bindings.IPV4, socket.AF_INET6: bindings.IPV6}
 
 # include/uapi/asm-generic/socket.h and linux/in.h
 _SO_PROTOCOL, _SO_DOMAIN, _SO_BINDTOIFINDEX, _SO_NETNS_COOKIE = 38, 39, 62, 71
@@ -45,7 +41,10 @@ _SIOCGSKNS = 0x894C  # include/uapi/linux/sockios.h: a descriptor of the socket'
 # struct tcp_info, include/uapi/linux/tcp.h
 _TCP_INFO_SIZE = 64
 _PMTU = struct.Struct("=60xI")
-_STATES = {7: BOUND, 10: LISTENING}  # include/net/tcp_states.h; it may listen since the port was looked at
+_STATES = {
+    7: connections.BOUND,
+    10: connections.LISTENING,
+}  # include/net/tcp_states.h; it may listen since the port was looked at
 
 
 class Bound(NamedTuple):
@@ -53,33 +52,33 @@ class Bound(NamedTuple):
     unseen: why there may be more; None where every process was looked into.
     """
 
-    occupants: tuple[Occupant, ...]
+    occupants: tuple[connections.Occupant, ...]
     readings: dict[int, tuple[Optional[bool], Optional[bool]]]
     doubtful: frozenset[int]
     unseen: Optional[str]
 
 
 class _Answer(NamedTuple):
-    occupant: Occupant
+    occupant: connections.Occupant
     reading: tuple[bool, bool]
     is_doubtful: bool
 
 
-def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[Calls] = None) -> Bound:
+def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[socket_options.Calls] = None) -> Bound:
     """Those on the given ports, in this process's network namespace, whoever holds them. Never raises.
 
     Takes the rights to look into every process, and Linux 5.6 where some process has an unlisted TCP socket.
     """
-    walk = UnlistedWalk(proc)
+    walk = unlisted_sockets.UnlistedWalk(proc)
     walk.look_into_all(lambda: True)
     answers: list[_Answer] = []
     refusals: Counter[str] = Counter()
-    with Borrower(calls) as borrower, _Namespace(proc) as here:
-        explain = Explainer(borrower)
+    with socket_options.Borrower(calls) as borrower, _Namespace(proc) as here:
+        explain = socket_options.Explainer(borrower)
         for inode, holders in sorted(walk.unlisted.items(), key=lambda item: item[1]):  # each process is opened once
             try:
                 answer = _read_one(borrower, holders, inode, ports, here)
-            except Unreadable as error:
+            except socket_options.Unreadable as error:
                 refusals[explain([error.code])] += 1
                 continue
             except OSError as error:
@@ -88,10 +87,10 @@ def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[Call
             if answer is not None:
                 answers.append(answer)
     reasons = [f"{count} unlisted TCP socket{'s' * (count > 1)}: {why}" for why, count in sorted(refusals.items())]
-    blindness = explain_blindness(walk)
+    blindness = owners.explain_blindness(walk)
     if blindness:
         reasons.insert(0, blindness)
-    elif not sees_every_process(proc):
+    elif not owners.sees_every_process(proc):
         reasons.insert(0, "processes outside of this PID namespace cannot be seen")
     return Bound(
         tuple(answer.occupant for answer in answers),
@@ -135,7 +134,11 @@ class _Namespace:
 
 
 def _read_one(
-    borrower: Borrower, holders: Sequence[tuple[int, int]], inode: int, ports: Collection[int], here: _Namespace
+    borrower: socket_options.Borrower,
+    holders: Sequence[tuple[int, int]],
+    inode: int,
+    ports: Collection[int],
+    here: _Namespace,
 ) -> Optional[_Answer]:
     """None: it holds none of these ports, or is closed by now. Raises Unreadable, OSError."""
     refusal: Optional[Exception] = None
@@ -147,11 +150,11 @@ def _read_one(
                 return _ask(lent, inode, ports, here)
             finally:
                 lent.close()
-        except Unreadable as error:
-            if error.code and error.code not in MISSING:
+        except socket_options.Unreadable as error:
+            if error.code and error.code not in socket_options.MISSING:
                 refusal = error
-            elif lacks_leader(pid):
-                refusal = Unreadable(NO_LEADER)
+            elif socket_options.lacks_leader(pid):
+                refusal = socket_options.Unreadable(socket_options.NO_LEADER)
         except OSError as error:
             refusal = error
     if refusal is not None:
@@ -175,8 +178,8 @@ def _ask(lent: socket.SocketType, inode: int, ports: Collection[int], here: _Nam
     if state is None:
         return None
     packed = socket.inet_pton(family, text.partition("%")[0])
-    occupant = Occupant(
-        protocol=TCP,
+    occupant = connections.Occupant(
+        protocol=bindings.TCP,
         family=_NAMES[family],
         packed=packed,
         port=port,
@@ -190,12 +193,14 @@ def _ask(lent: socket.SocketType, inode: int, ports: Collection[int], here: _Nam
         v6only=_ask_v6only(lent, packed, protocol) if family == socket.AF_INET6 else None,
     )
     flags = (ask(socket.SOL_SOCKET, socket.SO_REUSEADDR) != 0, ask(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0)
-    return _Answer(occupant, flags, was_connected and state == BOUND)
+    return _Answer(occupant, flags, was_connected and state == connections.BOUND)
 
 
 def _ask_v6only(lent: socket.SocketType, packed: bytes, protocol: int) -> Optional[bool]:
     if protocol == _IPPROTO_MPTCP and any(packed):
-        return packed[:12] != V4_MAPPED  # bind() sets it for such an address (__inet6_bind), below MPTCP unseen
+        return (
+            packed[:12] != addresses.V4_MAPPED
+        )  # bind() sets it for such an address (__inet6_bind), below MPTCP unseen
     with suppress(OSError):  # MPTCP of before Linux 6.7 does not answer
         return lent.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) != 0
     return None
@@ -206,7 +211,7 @@ def _ask_state(lent: socket.SocketType) -> tuple[Optional[str], bool]:
     try:
         raw = lent.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
     except OSError:  # MPTCP answers from Linux 5.17 on
-        return BOUND, True
+        return connections.BOUND, True
     if len(raw) < _PMTU.size:
-        return BOUND, True
+        return connections.BOUND, True
     return _STATES.get(raw[0]), _PMTU.unpack_from(raw)[0] != 0

@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection
 from typing import NamedTuple, Optional
 
-from .._wire.procfs import ProcfsError, parse_cgroup
+from .._wire import procfs
 
 _MOST_ANCESTORS = 64
 
@@ -87,6 +87,6 @@ def _read_connection(proc: str, pid: int) -> str:
 def _read_cgroup(proc: str) -> str:
     try:
         with open(f"{proc}/self/cgroup", "rb") as stream:
-            return parse_cgroup(stream.read()) or ""
-    except (OSError, ProcfsError):
+            return procfs.parse_cgroup(stream.read()) or ""
+    except (OSError, procfs.ProcfsError):
         return ""

@@ -13,7 +13,7 @@ from functools import cache
 from types import TracebackType
 from typing import Callable, Optional
 
-from .._wire.procfs import CgroupMount, ProcfsError, parse_cgroup2_mounts
+from .._wire import procfs
 
 ROOT_CGROUP = 1  # the id of a hierarchy's root directory, which says nothing of who created a socket
 _FILEID_KERNFS = 0xFE  # include/linux/exportfs.h: the handle is the node's 64-bit id (Linux 5.5)
@@ -105,17 +105,17 @@ class Cgroups:
             return None
 
 
-def _read_mounts(proc: str) -> list[CgroupMount]:
+def _read_mounts(proc: str) -> list[procfs.CgroupMount]:
     try:
         with open(f"{proc}/self/mountinfo", "rb") as stream:
             # Only a mount of the whole hierarchy (or all of a cgroup namespace): elsewhere paths would begin in the
             # middle.
-            return [mount for mount in parse_cgroup2_mounts(stream.read()) if mount.root == "/"]
-    except (OSError, ProcfsError):
+            return [mount for mount in procfs.parse_cgroup2_mounts(stream.read()) if mount.root == "/"]
+    except (OSError, procfs.ProcfsError):
         return []
 
 
-def _open_mount(mount: CgroupMount) -> Optional[int]:
+def _open_mount(mount: procfs.CgroupMount) -> Optional[int]:
     try:
         directory = os.open(mount.path, _DIRECTORY)
     except OSError:

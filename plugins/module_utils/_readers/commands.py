@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._wire.text import printable
+from .._wire import spelling
 
 # Fixed, so that neither the caller's PATH nor its language or pager play a part.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin"
@@ -59,7 +59,7 @@ def run_command(
     lines = (done.stderr + done.stdout).strip().split(b"\n")[-_LINES:]
     return Done(
         done.returncode,
-        "\n".join(printable(line)[:_LENGTH] for line in lines),
+        "\n".join(spelling.printable(line)[:_LENGTH] for line in lines),
         done.stdout.decode("utf-8", "surrogateescape"),
         done.stderr.decode("utf-8", "surrogateescape"),
     )

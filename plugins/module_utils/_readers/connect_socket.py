@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import Optional, Union
 
-from .._model.endpoints import AT_INTERFACE, AT_SOCKET, AT_SOURCE, Endpoint, InetAddress
+from .._model import endpoints
 
 # include/uapi/linux/in.h, Linux 4.2; in Python's socket module from 3.12 on. The port is then chosen by connect(),
 # for this one destination, and not by bind(), for all: an address serves 28,000 connects per destination, not
@@ -34,7 +34,7 @@ class StepFailed(Exception):
         self.errno = code
 
 
-def open_connecting(address: InetAddress, endpoint: Endpoint) -> tuple[socket.socket, int]:
+def open_connecting(address: endpoints.InetAddress, endpoint: endpoints.Endpoint) -> tuple[socket.socket, int]:
     """A non-blocking socket, and what connect() said: 0 where the outcome is still to come. Raises StepFailed."""
     place = _make_place(address, endpoint.port)
     channel = _open(address, socket.SOCK_STREAM)
@@ -70,7 +70,7 @@ def is_own_peer(channel: socket.socket) -> bool:
         return False
 
 
-def read_route_error(address: InetAddress, interface: Optional[str]) -> Optional[int]:
+def read_route_error(address: endpoints.InetAddress, interface: Optional[str]) -> Optional[int]:
     """What connect() of a datagram socket says, which sends nothing: 0 where there is a route and a source."""
     try:
         place = _make_place(address, 9)  # discard; any port will do
@@ -82,14 +82,14 @@ def read_route_error(address: InetAddress, interface: Optional[str]) -> Optional
         return failure.errno
 
 
-def _open(address: InetAddress, kind: socket.SocketKind) -> socket.socket:
+def _open(address: endpoints.InetAddress, kind: socket.SocketKind) -> socket.socket:
     try:
         return socket.socket(_FAMILIES[address.family], kind)
     except OSError as error:
-        raise StepFailed(AT_SOCKET, error.errno or errno.EINVAL) from error
+        raise StepFailed(endpoints.AT_SOCKET, error.errno or errno.EINVAL) from error
 
 
-def _make_place(address: InetAddress, port: int) -> Place:
+def _make_place(address: endpoints.InetAddress, port: int) -> Place:
     if address.family == "ipv4":
         return socket.inet_ntop(socket.AF_INET, address.packed), port
     scope = _read_scope(address.scope) if address.scope else 0
@@ -102,21 +102,21 @@ def _read_scope(scope: str) -> int:
     try:
         return socket.if_nametoindex(scope)
     except OSError as error:
-        raise StepFailed(AT_INTERFACE, errno.ENODEV) from error
+        raise StepFailed(endpoints.AT_INTERFACE, errno.ENODEV) from error
 
 
 def _pin(channel: socket.socket, interface: Optional[str]) -> None:
     if interface is None:
         return
     if _SO_BINDTODEVICE is None:
-        raise StepFailed(AT_INTERFACE, errno.ENOPROTOOPT)
+        raise StepFailed(endpoints.AT_INTERFACE, errno.ENOPROTOOPT)
     try:
         channel.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, os.fsencode(interface) + b"\0")
     except OSError as error:
-        raise StepFailed(AT_INTERFACE, error.errno or errno.EINVAL) from error
+        raise StepFailed(endpoints.AT_INTERFACE, error.errno or errno.EINVAL) from error
 
 
-def _bind_source(channel: socket.socket, source: InetAddress) -> None:
+def _bind_source(channel: socket.socket, source: endpoints.InetAddress) -> None:
     place = _make_place(source, 0)
     if _SO_BINDTODEVICE is not None:
         with suppress(OSError):  # older than 4.2: then bind() chooses the port
@@ -124,4 +124,4 @@ def _bind_source(channel: socket.socket, source: InetAddress) -> None:
     try:
         channel.bind(place)
     except OSError as error:
-        raise StepFailed(AT_SOURCE, error.errno or errno.EINVAL) from error
+        raise StepFailed(endpoints.AT_SOURCE, error.errno or errno.EINVAL) from error

@@ -12,15 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Optional
 
-from .._model.connections import FIN_WAIT_2, Occupant
+from .._model import connections
 from .._model.gaps import Gap
-from .._wire.diag_connections import FIRST_RELEASE_WITH_BOUND, pack_occupant_request, parse_occupants
-from .._wire.inet_diag import SOCK_DIAG_BY_FAMILY
-from .._wire.netlink import MalformedMessage
-from .._wire.rtnetlink import AF_INET, AF_INET6
-from .._wire.sockopts import parse_release
-from .._wire.timer_wheel import find_firing, parse_jiffies
-from .netlink_socket import NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
+from .._wire import diag_connections, inet_diag, netlink, rtnetlink, sockopts, timer_wheel
+from . import netlink_socket
 
 _CLOCK_MONOTONIC_COARSE = 6  # include/uapi/linux/time.h; its resolution is one tick
 _ATTEMPTS = 8
@@ -30,45 +25,51 @@ _TIME_WAIT_MS = 60_000  # TCP_TIMEWAIT_LEN, include/net/tcp.h
 
 def read_occupants(
     ports: Mapping[str, Collection[int]], release: str = "", unconnected: bool = False
-) -> tuple[dict[str, list[Occupant]], tuple[Gap, ...]]:
+) -> tuple[dict[str, list[connections.Occupant]], tuple[Gap, ...]]:
     """By protocol (tcp, udp), everything on its ports, in the kernel's order; `unconnected`: less the connections.
 
     A protocol that could not be read is missing from the answer, and has its gap. Before Linux 6.8 sockets that are
     bound and do nothing cannot be listed, which is a gap as well (source `bound`).
     """
-    found: dict[str, list[Occupant]] = {}
+    found: dict[str, list[connections.Occupant]] = {}
     gaps: list[Gap] = []
     for protocol, wanted in ports.items():
         if not wanted:
             found[protocol] = []
             continue
         try:
-            with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
+            with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
                 found[protocol] = read_protocol(diag_socket, protocol, wanted, unconnected)
-        except (NetlinkError, MalformedMessage) as error:
+        except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
             gaps.append(Gap("sock_diag", f"what holds the {protocol} ports looked at", str(error)))
-    orphans = sum(row.is_timed and row.state == FIN_WAIT_2 for row in found.get("tcp", ()))
+    orphans = sum(row.is_timed and row.state == connections.FIN_WAIT_2 for row in found.get("tcp", ()))
     if orphans and _read_fin_timeout() is None:
         subject = f"until when {orphans} half-closed connections stay: at most as long as is said"
         gaps.append(Gap("tcp_fin_timeout", subject, "net.ipv4.tcp_fin_timeout could not be read"))
     release = release or os.uname().release
-    if found.get("tcp") is not None and ports["tcp"] and parse_release(release) < FIRST_RELEASE_WITH_BOUND:
+    if (
+        found.get("tcp") is not None
+        and ports["tcp"]
+        and sockopts.parse_release(release) < diag_connections.FIRST_RELEASE_WITH_BOUND
+    ):
         reason = f"kernel {release} does not list them; Linux 6.8 does"
         gaps.append(Gap("bound", "tcp sockets that are bound and neither listen nor connect", reason))
     return found, tuple(gaps)
 
 
 def read_protocol(
-    diag_socket: NetlinkSocket, protocol: str, ports: Collection[int], unconnected: bool = False
-) -> list[Occupant]:
+    diag_socket: netlink_socket.NetlinkSocket, protocol: str, ports: Collection[int], unconnected: bool = False
+) -> list[connections.Occupant]:
     """Raises NetlinkError, MalformedMessage."""
-    rows: list[Occupant] = []
+    rows: list[connections.Occupant] = []
     wanted = frozenset(ports)
-    for family in (AF_INET, AF_INET6):
-        request = pack_occupant_request(family, protocol, wanted, unconnected)
+    for family in (rtnetlink.AF_INET, rtnetlink.AF_INET6):
+        request = diag_connections.pack_occupant_request(family, protocol, wanted, unconnected)
 
-        def dump(request: bytes = request) -> list[Occupant]:
-            parsed = parse_occupants(diag_socket.dump(SOCK_DIAG_BY_FAMILY, request), protocol)
+        def dump(request: bytes = request) -> list[connections.Occupant]:
+            parsed = diag_connections.parse_occupants(
+                diag_socket.dump(inet_diag.SOCK_DIAG_BY_FAMILY, request), protocol
+            )
             return [row for row in parsed if row.port in wanted]  # the filter may take a few more
 
         found = dump()
@@ -76,7 +77,9 @@ def read_protocol(
     return rows
 
 
-def _dump_within_tick(dump: Callable[[], list[Occupant]]) -> tuple[list[Occupant], Optional[int]]:
+def _dump_within_tick(
+    dump: Callable[[], list[connections.Occupant]],
+) -> tuple[list[connections.Occupant], Optional[int]]:
     """The rows, and the kernel's tick counter at the moment at which it told their times.
 
     Those are relative to the counter, and near the edge of the timer wheel's grain one tick decides over seconds. A
@@ -96,14 +99,18 @@ def _dump_within_tick(dump: Callable[[], list[Occupant]]) -> tuple[list[Occupant
     return rows, before
 
 
-def _correct_timers(rows: list[Occupant], now: Optional[int]) -> list[Occupant]:
+def _correct_timers(rows: list[connections.Occupant], now: Optional[int]) -> list[connections.Occupant]:
     """With the moment at which each timer fires in place of the one that it is set for."""
     ticks = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
-    armed = {FIN_WAIT_2: _read_fin_timeout() or _TIME_WAIT_MS}  # the longest has the coarsest grain, and fires last
+    armed = {
+        connections.FIN_WAIT_2: _read_fin_timeout() or _TIME_WAIT_MS
+    }  # the longest has the coarsest grain, and fires last
     return [
         row
         if row.clears_in is None
-        else row._replace(clears_in=find_firing(row.clears_in, armed.get(row.state, _TIME_WAIT_MS), ticks, now))
+        else row._replace(
+            clears_in=timer_wheel.find_firing(row.clears_in, armed.get(row.state, _TIME_WAIT_MS), ticks, now)
+        )
         for row in rows
     ]
 
@@ -111,7 +118,7 @@ def _correct_timers(rows: list[Occupant], now: Optional[int]) -> list[Occupant]:
 def _read_jiffies() -> Optional[int]:
     """The kernel's tick counter, which root can read. The list has one block for each CPU, the first comes soon."""
     with suppress(OSError), open("/proc/timer_list", "rb") as file:
-        return parse_jiffies(file.read(_TIMER_LIST_START))
+        return timer_wheel.parse_jiffies(file.read(_TIMER_LIST_START))
     return None
 
 

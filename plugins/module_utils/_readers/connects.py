@@ -27,9 +27,7 @@ from .._model.endpoints import (
     Trial,
 )
 from .._model.gaps import Gap
-from .connect_socket import StepFailed, is_own_peer, open_connecting, read_local_address, read_route_error
-from .descriptors import read_free_descriptors
-from .names import NOT_ASKED, Answer, Question, Resolver
+from . import connect_socket, descriptors, names
 
 Judge = Callable[[Endpoint, Trial], bool]
 
@@ -92,13 +90,13 @@ class _Engine:
         self._waiting = deque(_Round(index, endpoint, 1) for index, endpoint in enumerate(endpoints))
         self._ready: deque[_Try] = deque()
         self._open: set[socket.socket] = set()
-        self._asking: dict[Question, list[_Round]] = {}
-        self._answers: dict[Question, Answer] = {}
+        self._asking: dict[names.Question, list[_Round]] = {}
+        self._answers: dict[names.Question, names.Answer] = {}
         self._slots_taken = 0
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._selector = selectors.DefaultSelector()
-        self._resolver: Optional[Resolver] = None
+        self._resolver: Optional[names.Resolver] = None
         self._limit = self._read_limit(min(settings.concurrency, len(endpoints)))
 
     def run(self) -> list[Trial]:
@@ -119,7 +117,7 @@ class _Engine:
             self._resolver.close()
 
     def _read_limit(self, wanted: int) -> int:
-        free = max(read_free_descriptors(wanted + _RESERVED_DESCRIPTORS) - _RESERVED_DESCRIPTORS, 1)
+        free = max(descriptors.read_free_descriptors(wanted + _RESERVED_DESCRIPTORS) - _RESERVED_DESCRIPTORS, 1)
         if free < wanted:
             self._tell_limit(free, wanted)
         return min(wanted, free)
@@ -156,7 +154,7 @@ class _Engine:
             self._prepare(round_, (endpoint.address,))
             return
         family = endpoint.source.family if endpoint.source else self._settings.family
-        question = Question(endpoint.host, family, round_.attempt)
+        question = names.Question(endpoint.host, family, round_.attempt)
         if question in self._answers:
             self._take_answer(round_, self._answers[question])
             return
@@ -166,9 +164,9 @@ class _Engine:
         if len(self._asking[question]) == 1:
             self._ask(question)
 
-    def _ask(self, question: Question) -> None:
+    def _ask(self, question: names.Question) -> None:
         if self._resolver is None:
-            self._resolver = Resolver()
+            self._resolver = names.Resolver()
             self._selector.register(self._resolver.wakeup, selectors.EVENT_READ, self._take_answers)
         self._resolver.ask(question)
 
@@ -179,19 +177,19 @@ class _Engine:
                 self._slots_taken -= 1
                 self._take_answer(round_, answer)
 
-    def _take_answer(self, round_: _Round, answer: Answer) -> None:
+    def _take_answer(self, round_: _Round, answer: names.Answer) -> None:
         if answer.addresses:
             self._prepare(round_, answer.addresses)
         else:
             self._conclude(round_, Trial(round_.attempt, (), answer.error))
 
-    def _give_up_name(self, round_: _Round, question: Question) -> None:
+    def _give_up_name(self, round_: _Round, question: names.Question) -> None:
         rounds = self._asking.get(question, [])
         if round_ in rounds:
             rounds.remove(round_)  # an empty list stays: the question is still with the resolver, and not asked twice
             self._slots_taken -= 1
             asked = self._resolver is not None and self._resolver.has_begun(question)
-            reason = f"the resolver did not answer within {self._settings.timeout:g} s" if asked else NOT_ASKED
+            reason = f"the resolver did not answer within {self._settings.timeout:g} s" if asked else names.NOT_ASKED
             self._conclude(round_, Trial(round_.attempt, (), reason, asked))
 
     def _prepare(self, round_: _Round, addresses: tuple[InetAddress, ...]) -> None:
@@ -205,8 +203,8 @@ class _Engine:
         endpoint = try_.round.endpoint
         try_.started = monotonic()
         try:
-            channel, code = open_connecting(try_.address, endpoint)
-        except StepFailed as failure:
+            channel, code = connect_socket.open_connecting(try_.address, endpoint)
+        except connect_socket.StepFailed as failure:
             if failure.errno in _NONE_LEFT and self._open:
                 self._ready.appendleft(try_)
                 self._limit = len(self._open)
@@ -234,16 +232,16 @@ class _Engine:
             self._read_outcome(try_, channel)
 
     def _read_outcome(self, try_: _Try, channel: socket.socket) -> None:
-        local = read_local_address(channel)
+        local = connect_socket.read_local_address(channel)
         error = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        stage = AT_ITSELF if error == 0 and is_own_peer(channel) else AT_SO_ERROR
+        stage = AT_ITSELF if error == 0 and connect_socket.is_own_peer(channel) else AT_SO_ERROR
         self._close(channel)
         self._finish(try_, stage, error, local)
 
     def _give_up_connect(self, try_: _Try, channel: socket.socket) -> None:
         if try_.decided is None:
             self._selector.unregister(channel)
-            local = read_local_address(channel)
+            local = connect_socket.read_local_address(channel)
             self._close(channel)
             self._finish(try_, AT_DEADLINE, None, local)
 
@@ -255,7 +253,9 @@ class _Engine:
         seconds = (try_.decided or monotonic()) - try_.started
         self._slots_taken -= 1
         ambiguous = stage == AT_CONNECT and error in _AMBIGUOUS
-        route_error = read_route_error(try_.address, try_.round.endpoint.interface) if ambiguous else None
+        route_error = (
+            connect_socket.read_route_error(try_.address, try_.round.endpoint.interface) if ambiguous else None
+        )
         round_ = try_.round
         round_.connects[try_.position] = Connect(try_.address, stage, error, local, seconds, route_error)
         round_.left -= 1

@@ -12,8 +12,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import NamedTuple, Optional
 
-from .._model.endpoints import InetAddress
-from .._wire.text import printable
+from .._model import endpoints
+from .._wire import spelling
 
 THREADS = 4
 NOT_ASKED = f"its name was not looked up: {THREADS} names that the resolver does not answer were before it"
@@ -28,7 +28,7 @@ class Question(NamedTuple):
 
 class Answer(NamedTuple):
     question: Question
-    addresses: tuple[InetAddress, ...]
+    addresses: tuple[endpoints.InetAddress, ...]
     error: Optional[str]
 
 
@@ -89,14 +89,16 @@ def read_host(question: Question) -> Answer:
     try:
         rows = socket.getaddrinfo(question.host, None, _FAMILIES[question.family], socket.SOCK_STREAM)
     except socket.gaierror as error:
-        return Answer(question, (), f"the resolver says: {printable(str(error.strerror))}")
+        return Answer(question, (), f"the resolver says: {spelling.printable(str(error.strerror))}")
     except (OSError, UnicodeError) as error:
-        return Answer(question, (), f"the resolver failed: {printable(str(error))}")
-    addresses: dict[InetAddress, None] = {}
+        return Answer(question, (), f"the resolver failed: {spelling.printable(str(error))}")
+    addresses: dict[endpoints.InetAddress, None] = {}
     for family, _type, _protocol, _name, place in rows:
         if family == socket.AF_INET:
-            addresses[InetAddress("ipv4", socket.inet_pton(family, str(place[0])))] = None
+            addresses[endpoints.InetAddress("ipv4", socket.inet_pton(family, str(place[0])))] = None
         elif family == socket.AF_INET6:
             scope = str(place[3]) if len(place) > 3 and place[3] else None
-            addresses[InetAddress("ipv6", socket.inet_pton(family, str(place[0]).partition("%")[0]), scope)] = None
+            addresses[
+                endpoints.InetAddress("ipv6", socket.inet_pton(family, str(place[0]).partition("%")[0]), scope)
+            ] = None
     return Answer(question, tuple(addresses), None if addresses else "the resolver knows no address of it")

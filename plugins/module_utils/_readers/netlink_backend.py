@@ -10,17 +10,11 @@ import errno
 from collections.abc import Collection, Sequence
 from typing import Callable, Optional, TypeVar
 
-from .._model.addresses import NO_NETWORK, RT_TABLE_LOCAL, Network, Route
+from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities, Gap
-from .._model.listeners import Socket
-from .._model.owners import UNKNOWN_OWNERSHIP, Ownership
-from .._wire.netlink import MalformedMessage
+from .._wire import netlink
+from . import backends, listeners, netlink_socket, routes, sysctls
 from .addresses import read_addresses, read_links
-from .backends import Backend, LiveOptions, Networks, Ownerships, Sockets, UnreadableTable
-from .listeners import read_listeners, sort_sockets
-from .netlink_socket import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkError, NetlinkSocket
-from .routes import read_lookups, read_merged, read_rules, read_table
-from .sysctls import read_nonlocal_bind
 
 _T = TypeVar("_T")
 
@@ -37,62 +31,70 @@ _NO_DIAG = (
 )
 
 
-def read_sockets(protocols: Sequence[str]) -> Sockets:
+def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
     """Every listener of those protocols. Raises UnreadableTable."""
-    rows: list[Socket] = []
+    rows: list[bindings.Socket] = []
     gaps: list[Gap] = []
     for protocol in protocols:
         try:
-            with NetlinkSocket(NETLINK_SOCK_DIAG) as diag_socket:
-                rows += read_listeners(diag_socket, protocol)
-        except NetlinkError as error:
+            with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
+                rows += listeners.read_listeners(diag_socket, protocol)
+        except netlink_socket.NetlinkError as error:
             if error.errno not in _NO_DIAG:
-                raise UnreadableTable(f"the {protocol} sockets could not be read from sock_diag: {error}") from error
+                raise backends.UnreadableTable(
+                    f"the {protocol} sockets could not be read from sock_diag: {error}"
+                ) from error
             rows += _read_proc(protocol, str(error), gaps)
-        except MalformedMessage as error:
-            raise UnreadableTable(f"the {protocol} sockets could not be read from sock_diag: {error}") from error
-    return sort_sockets(rows), tuple(gaps)
+        except netlink.MalformedMessage as error:
+            raise backends.UnreadableTable(
+                f"the {protocol} sockets could not be read from sock_diag: {error}"
+            ) from error
+    return listeners.sort_sockets(rows), tuple(gaps)
 
 
-def _read_proc(protocol: str, reason: str, gaps: list[Gap]) -> list[Socket]:
-    from .proc_sockets import read_proc_sockets
+def _read_proc(protocol: str, reason: str, gaps: list[Gap]) -> list[bindings.Socket]:
+    from . import proc_sockets
 
-    sockets, found = read_proc_sockets(protocol, reason)
+    sockets, found = proc_sockets.read_proc_sockets(protocol, reason)
     gaps += found
     return sockets
 
 
-def read_network() -> Networks:
+def read_network() -> backends.Networks:
     """Links, addresses, local tables, rules and settings; whatever cannot be read is None and has its Gap."""
     gaps: list[Gap] = []
     try:
-        with NetlinkSocket(NETLINK_ROUTE) as route_socket:
+        with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
             network = _read_tables(route_socket, gaps)
-    except NetlinkError as error:
+    except netlink_socket.NetlinkError as error:
         gaps.append(Gap("rtnetlink", "links, addresses and routes", str(error)))
-        network = NO_NETWORK
+        network = addresses.NO_NETWORK
     return network._replace(
-        nonlocal_bind_ipv4=_or_gap(gaps, "/proc/sys", "net.ipv4.ip_nonlocal_bind", lambda: read_nonlocal_bind("ipv4")),
-        nonlocal_bind_ipv6=_or_gap(gaps, "/proc/sys", "net.ipv6.ip_nonlocal_bind", lambda: read_nonlocal_bind("ipv6")),
+        nonlocal_bind_ipv4=_or_gap(
+            gaps, "/proc/sys", "net.ipv4.ip_nonlocal_bind", lambda: sysctls.read_nonlocal_bind("ipv4")
+        ),
+        nonlocal_bind_ipv6=_or_gap(
+            gaps, "/proc/sys", "net.ipv6.ip_nonlocal_bind", lambda: sysctls.read_nonlocal_bind("ipv6")
+        ),
     ), tuple(gaps)
 
 
-def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
+def _read_tables(route_socket: netlink_socket.NetlinkSocket, gaps: list[Gap]) -> addresses.Network:
     links = _or_gap(gaps, "rtnetlink", "links", lambda: read_links(route_socket))
-    tables = [RT_TABLE_LOCAL, *sorted({link.vrf_table for link in links or () if link.vrf_table is not None})]
+    tables = [addresses.RT_TABLE_LOCAL, *sorted({link.vrf_table for link in links or () if link.vrf_table is not None})]
     missing: set[int] = set()
-    rules = _or_gap(gaps, "rtnetlink", "policy rules", lambda: read_rules(route_socket))
+    rules = _or_gap(gaps, "rtnetlink", "policy rules", lambda: routes.read_rules(route_socket))
 
-    def read_ipv4() -> tuple[Route, ...]:
-        routes: list[Route] = []
+    def read_ipv4() -> tuple[addresses.Route, ...]:
+        found: list[addresses.Route] = []
         for table in tables:
-            rows = read_table(route_socket, "ipv4", table)
-            routes += rows or ()
+            rows = routes.read_table(route_socket, "ipv4", table)
+            found += rows or ()
             if rows is None:
                 missing.add(table)
-        return tuple(routes)
+        return tuple(found)
 
-    return Network(
+    return addresses.Network(
         links=links,
         addresses=_or_gap(gaps, "rtnetlink", "addresses", lambda: read_addresses(route_socket)),
         routes_ipv4=_or_gap(gaps, "rtnetlink", "IPv4 local routes", read_ipv4),
@@ -100,7 +102,7 @@ def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
             gaps,
             "rtnetlink",
             "IPv6 local routes",
-            lambda: tuple(row for table in tables for row in read_table(route_socket, "ipv6", table) or ()),
+            lambda: tuple(row for table in tables for row in routes.read_table(route_socket, "ipv6", table) or ()),
         ),
         missing_tables_ipv4=frozenset(missing),
         local_first=rules[0] if rules is not None else None,
@@ -114,52 +116,54 @@ def _read_tables(route_socket: NetlinkSocket, gaps: list[Gap]) -> Network:
 def _or_gap(gaps: list[Gap], source: str, subject: str, read: Callable[[], _T]) -> Optional[_T]:
     try:
         return read()
-    except (NetlinkError, MalformedMessage, OSError) as error:
+    except (netlink_socket.NetlinkError, netlink.MalformedMessage, OSError) as error:
         # A host without IPv6 has no such setting, and no IPv6 socket that it could concern.
         if not (subject.startswith("net.ipv6.") and isinstance(error, FileNotFoundError)):
             gaps.append(Gap(source, subject, str(error)))
         return None
 
 
-def add_lookups(network: Network, wanted: Collection[tuple[int, bytes]]) -> Networks:
+def add_lookups(network: addresses.Network, wanted: Collection[tuple[int, bytes]]) -> backends.Networks:
     if not wanted:
         return network, ()
     try:
-        with NetlinkSocket(NETLINK_ROUTE) as route_socket:
-            return network._replace(lookups=read_lookups(route_socket, wanted)), ()
-    except (NetlinkError, MalformedMessage) as error:
+        with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
+            return network._replace(lookups=routes.read_lookups(route_socket, wanted)), ()
+    except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
         return network, (Gap("rtnetlink", "route lookups", str(error)),)
 
 
-def add_merged(network: Network) -> Networks:
+def add_merged(network: addresses.Network) -> backends.Networks:
     gaps: list[Gap] = []
     subject = "whether IPv4 tables local and main are one"
-    merged = _or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
+    merged = _or_gap(gaps, "/proc/net/fib_trie", subject, routes.read_merged)
     return network._replace(ipv4_merged=merged), tuple(gaps)
 
 
-def read_ownerships(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
+def read_ownerships(sockets: Sequence[bindings.Socket], every_holder: Collection[int]) -> backends.Ownerships:
     from .owners import read_owners
 
     by_inode, gaps = read_owners(sockets, every_process={sockets[position].inode for position in every_holder})
-    return [by_inode.get(socket.inode, UNKNOWN_OWNERSHIP) for socket in sockets], gaps
+    return [by_inode.get(socket.inode, owners.UNKNOWN_OWNERSHIP) for socket in sockets], gaps
 
 
-def read_live_options(sockets: Sequence[Socket], ownerships: Sequence[Ownership]) -> LiveOptions:
-    from .socket_options import read_options
+def read_live_options(
+    sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership]
+) -> backends.LiveOptions:
+    from . import socket_options
 
-    options, gaps = read_options(sockets, ownerships)
+    options, gaps = socket_options.read_options(sockets, ownerships)
     if any(
         read.reason is not None and owned.service is not None and owned.service.unit.endswith(".socket")
         for read, owned in zip(options, ownerships)
     ):
-        from .socket_units import read_unit_options
+        from . import socket_units
 
-        return read_unit_options(sockets, ownerships, options, gaps)
+        return socket_units.read_unit_options(sockets, ownerships, options, gaps)
     return options, gaps
 
 
-NETLINK = Backend(
+NETLINK = backends.Backend(
     name="netlink",
     capabilities=Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False),
     read_sockets=read_sockets,

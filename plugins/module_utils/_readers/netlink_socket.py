@@ -15,17 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Optional, Protocol
 
-from .._wire.netlink import (
-    NLM_F_DUMP,
-    NLM_F_DUMP_INTR,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    NLMSG_OVERRUN,
-    Message,
-    pack_message,
-    parse_error,
-    parse_messages,
-)
+from .._wire import netlink
 
 NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
@@ -88,40 +78,40 @@ class NetlinkSocket:
     def ask(self, request_type: int, payload: bytes) -> bytes:
         """The payload of the one message that answers a request. Raises NetlinkError with the kernel's errno."""
         self._send(request_type, 0, payload)
-        messages: list[Message] = []
+        messages: list[netlink.Message] = []
         while not messages:
             messages = self._receive()
-        if messages[0].type == NLMSG_ERROR:
-            code = parse_error(messages[0].payload)
+        if messages[0].type == netlink.NLMSG_ERROR:
+            code = netlink.parse_error(messages[0].payload)
             raise NetlinkError(os.strerror(code), code)
         return messages[0].payload
 
     def _dump_once(self, request_type: int, payload: bytes) -> tuple[list[bytes], bool]:
-        self._send(request_type, NLM_F_DUMP, payload)
+        self._send(request_type, netlink.NLM_F_DUMP, payload)
         payloads: list[bytes] = []
         interrupted = False
         while True:
             for message in self._receive():
-                interrupted = interrupted or bool(message.flags & NLM_F_DUMP_INTR)
-                if message.type in (NLMSG_DONE, NLMSG_ERROR):
-                    code = parse_error(message.payload)
+                interrupted = interrupted or bool(message.flags & netlink.NLM_F_DUMP_INTR)
+                if message.type in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
+                    code = netlink.parse_error(message.payload)
                     if code:
                         raise NetlinkError(os.strerror(code), code)
-                    if message.type == NLMSG_ERROR:
+                    if message.type == netlink.NLMSG_ERROR:
                         raise NetlinkError("the kernel acknowledged the request without answering it")
                     return payloads, interrupted
-                if message.type == NLMSG_OVERRUN:
+                if message.type == netlink.NLMSG_OVERRUN:
                     raise NetlinkError("the kernel lost a part of its answer (NLMSG_OVERRUN)", errno.ENOBUFS)
                 payloads.append(message.payload)
 
     def _send(self, request_type: int, flags: int, payload: bytes) -> None:
         self._seq += 1
         try:
-            self._channel.send(pack_message(request_type, flags, self._seq, payload))
+            self._channel.send(netlink.pack_message(request_type, flags, self._seq, payload))
         except OSError as error:
             raise NetlinkError(f"the request could not be sent: {error.strerror}", error.errno) from error
 
-    def _receive(self) -> list[Message]:
+    def _receive(self) -> list[netlink.Message]:
         """The messages of one datagram that answer the present request; those of an earlier, abandoned one are
         passed over.
         """
@@ -140,7 +130,9 @@ class NetlinkSocket:
         if sender[0] != 0:  # port 0 is the kernel; anybody else with CAP_NET_ADMIN may write to this socket too
             return []
         return [
-            message for message in parse_messages(bytes(memoryview(self._buffer)[:size])) if message.seq == self._seq
+            message
+            for message in netlink.parse_messages(bytes(memoryview(self._buffer)[:size]))
+            if message.seq == self._seq
         ]
 
 

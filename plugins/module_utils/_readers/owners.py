@@ -14,12 +14,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
+from .._model import bindings, owners
 from .._model.gaps import Gap
-from .._model.listeners import Socket
-from .._model.owners import DENIED, FOUND, KERNEL, UNKNOWN, Ownership
-from .cgroups import ROOT_CGROUP, Cgroups
-from .processes import ProcessWalk
-from .services import Services
+from . import cgroups, processes, services
 
 # ptrace(2), "Ptrace access mode checking": root too is refused by a process with a capability that it lacks itself.
 _NEEDED = "; needs CAP_SYS_PTRACE, and every capability that they have"
@@ -27,8 +24,8 @@ _INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h, PROC_PID
 
 
 def read_owners(
-    sockets: Sequence[Socket], *, proc: str = "/proc", every_process: Collection[int] = ()
-) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
+    sockets: Sequence[bindings.Socket], *, proc: str = "/proc", every_process: Collection[int] = ()
+) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
     """The Ownership of each socket by inode, and what could not be seen. Never raises.
 
     every_process: inodes of which every holder on the host is wanted; unless it is empty, all of /proc is walked.
@@ -36,47 +33,49 @@ def read_owners(
     container that is its own PID namespace, and from in there nothing is ever called the kernel's.
     Sockets without a file share inode 0 and so one Ownership.
     """
-    walk = ProcessWalk(proc, {socket.inode for socket in sockets})
-    with Cgroups(proc) as cgroups:
+    walk = processes.ProcessWalk(proc, {socket.inode for socket in sockets})
+    with cgroups.Cgroups(proc) as tree:
         if not every_process:
             for cgroup_id, inodes in sorted(_group_by_cgroup(sockets).items()):
-                for pid in cgroups.read_pids(cgroup_id):
+                for pid in tree.read_pids(cgroup_id):
                     walk.look_into(pid, inodes)
-        services = Services(proc, cgroups, walk)
-        walked = bool(every_process) or any(services.is_unowned(socket) for socket in sockets)
+        finder = services.Services(proc, tree, walk)
+        walked = bool(every_process) or any(finder.is_unowned(socket) for socket in sockets)
         if walked:
             walk.look_into_all(lambda: any(socket.inode and socket.inode not in walk.owners for socket in sockets))
         complete = walked and not walk.denied and not walk.hidden
         absent = _judge_absence(walk, complete, proc)
-        ownerships: dict[int, Ownership] = {}
+        ownerships: dict[int, owners.Ownership] = {}
         for socket in sockets:
-            owners = tuple(sorted(walk.owners.get(socket.inode, ()), key=lambda owner: (owner.pid, owner.fd)))
-            service = services.find_service(socket, owners)
+            holders = tuple(sorted(walk.owners.get(socket.inode, ()), key=lambda owner: (owner.pid, owner.fd)))
+            service = finder.find_service(socket, holders)
             if socket.inode in ownerships and ownerships[socket.inode].service != service:
                 service = None
-            doubt = services.doubts.get(socket.inode, "") if service is None else ""
-            ownerships[socket.inode] = Ownership(owners, FOUND if owners else absent, service, complete, doubt)
+            doubt = finder.doubts.get(socket.inode, "") if service is None else ""
+            ownerships[socket.inode] = owners.Ownership(
+                holders, owners.FOUND if holders else absent, service, complete, doubt
+            )
     blindness = explain_blindness(walk) if walked else ""
     gaps = [Gap("owners", "the processes that hold a socket", blindness)] if blindness else []
-    if any(ownership.status == UNKNOWN for ownership in ownerships.values()):
+    if any(ownership.status == owners.UNKNOWN for ownership in ownerships.values()):
         gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
-    return ownerships, tuple(gaps + services.gaps)
+    return ownerships, tuple(gaps + finder.gaps)
 
 
-def _group_by_cgroup(sockets: Sequence[Socket]) -> dict[int, set[int]]:
+def _group_by_cgroup(sockets: Sequence[bindings.Socket]) -> dict[int, set[int]]:
     """Inodes by the cgroup that created them, where that says something."""
     groups: dict[int, set[int]] = {}
     for socket in sockets:
-        if socket.inode and socket.cgroup_id not in (None, ROOT_CGROUP):
-            groups.setdefault(socket.cgroup_id or ROOT_CGROUP, set()).add(socket.inode)
+        if socket.inode and socket.cgroup_id not in (None, cgroups.ROOT_CGROUP):
+            groups.setdefault(socket.cgroup_id or cgroups.ROOT_CGROUP, set()).add(socket.inode)
     return groups
 
 
-def _judge_absence(walk: ProcessWalk, complete: bool, proc: str) -> str:
+def _judge_absence(walk: processes.ProcessWalk, complete: bool, proc: str) -> str:
     """What it means that no holder of a socket was found."""
     if walk.denied or walk.hidden:
-        return DENIED
-    return KERNEL if complete and sees_every_process(proc) else UNKNOWN
+        return owners.DENIED
+    return owners.KERNEL if complete and sees_every_process(proc) else owners.UNKNOWN
 
 
 def sees_every_process(proc: str) -> bool:
@@ -87,7 +86,7 @@ def sees_every_process(proc: str) -> bool:
         return False
 
 
-def explain_blindness(walk: ProcessWalk) -> str:
+def explain_blindness(walk: processes.ProcessWalk) -> str:
     """Why the walk did not see everything that /proc could show; empty where it did."""
     reasons = []
     if walk.denied:

@@ -6,32 +6,34 @@
 
 from __future__ import annotations
 
+from .._model import bindings
 from .._model.gaps import Gap
-from .._model.listeners import IPV4, IPV6, TCP, Socket
-from .._wire.procfs import ProcfsError, parse_sockets
-from .backends import UnreadableTable
+from .._wire import procfs
+from . import backends
 
 # /proc/net is a link to self/net, the namespace of the thread group's leader; a thread can be in another one
 # (namespaces(7), proc(5)). thread-self came with Linux 3.17.
 _DIRECTORIES = ("thread-self/net", "self/net")
 
 
-def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[list[Socket], tuple[Gap, ...]]:
+def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[list[bindings.Socket], tuple[Gap, ...]]:
     """Every listener of one protocol (tcp, udp), and what these files cannot tell of it.
 
     reason: why sock_diag was not used; it goes into the gaps. Raises UnreadableTable.
     """
     sockets = []
-    for family, name in ((IPV4, protocol), (IPV6, f"{protocol}6")):
+    for family, name in ((bindings.IPV4, protocol), (bindings.IPV6, f"{protocol}6")):
         raw = _read_table(proc, name)
         if raw is None:
-            if family == IPV4:
-                raise UnreadableTable(f"{reason}; and there is no {proc}/{_DIRECTORIES[-1]}/{name} to read instead")
+            if family == bindings.IPV4:
+                raise backends.UnreadableTable(
+                    f"{reason}; and there is no {proc}/{_DIRECTORIES[-1]}/{name} to read instead"
+                )
             continue  # a kernel without IPv6, or started with ipv6.disable=1
         try:
-            sockets += parse_sockets(raw, protocol, family)
-        except ProcfsError as error:
-            raise UnreadableTable(f"{reason}; and {error}") from error
+            sockets += procfs.parse_sockets(raw, protocol, family)
+        except procfs.ProcfsError as error:
+            raise backends.UnreadableTable(f"{reason}; and {error}") from error
     return sockets, _find_gaps(protocol, reason)
 
 
@@ -45,7 +47,7 @@ def _read_table(proc: str, name: str) -> bytes | None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise UnreadableTable(f"{path} cannot be read: {error.strerror}") from error
+            raise backends.UnreadableTable(f"{path} cannot be read: {error.strerror}") from error
     return None
 
 
@@ -57,4 +59,4 @@ def _find_gaps(protocol: str, reason: str) -> tuple[Gap, ...]:
         Gap(source, f"IP_FREEBIND, IP_TRANSPARENT and IPV6_V6ONLY of {protocol} sockets", why),
         Gap(source, f"the cgroup of {protocol} sockets", why),
     )
-    return (*gaps, Gap(source, "the limit of the accept queue", why)) if protocol == TCP else gaps
+    return (*gaps, Gap(source, "the limit of the accept queue", why)) if protocol == bindings.TCP else gaps

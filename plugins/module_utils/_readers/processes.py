@@ -15,17 +15,8 @@ import pwd
 from collections.abc import Collection
 from typing import Callable, Optional
 
-from .._model.owners import Owner
-from .._wire.procfs import (
-    PF_KTHREAD,
-    ProcfsError,
-    Stat,
-    parse_cgroup,
-    parse_comm,
-    parse_effective_uid,
-    parse_stat,
-)
-from .._wire.text import printable
+from .._model import owners
+from .._wire import procfs, spelling
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ROUNDS = 3  # listings of /proc while some holder is still missing: one may have forked and gone meanwhile
@@ -44,7 +35,7 @@ class ProcessWalk:
         self._links = {f"socket:[{inode}]": inode for inode in inodes if inode}
         self._users: dict[int, str] = {}
         self.seen: set[int] = set()
-        self.owners: dict[int, list[Owner]] = {}
+        self.owners: dict[int, list[owners.Owner]] = {}
         self.paths: dict[int, Optional[str]] = {}
         self.denied: dict[int, int] = {}
         self.hidden: Optional[str] = None
@@ -69,7 +60,7 @@ class ProcessWalk:
             return  # gone
         except OSError as error:
             stat = self._read_stat(pid)
-            if stat is None or not (stat.flags & PF_KTHREAD or _is_dead(stat)):
+            if stat is None or not (stat.flags & procfs.PF_KTHREAD or _is_dead(stat)):
                 self.denied[pid] = error.errno or 0
 
     def look_into_all(self, is_missing: Callable[[], bool]) -> None:
@@ -102,9 +93,9 @@ class ProcessWalk:
         if enough and {inode for inode, _descriptor in found}.issuperset(enough):
             self.seen.discard(pid)
         for inode, descriptor in found:
-            owners = self.owners.setdefault(inode, [])
-            if all((owner.pid, owner.fd) != (pid, descriptor) for owner in owners):
-                owners.append(Owner(pid, name, exe, user, descriptor))
+            holders = self.owners.setdefault(inode, [])
+            if all((owner.pid, owner.fd) != (pid, descriptor) for owner in holders):
+                holders.append(owners.Owner(pid, name, exe, user, descriptor))
 
     def _scan(self, directory: int, name: str, enough: Collection[int] = ()) -> Optional[list[tuple[int, int]]]:
         """The wanted (inode, descriptor) of a descriptor table; None when there is no descriptor at all. Raises
@@ -145,19 +136,19 @@ class ProcessWalk:
     def _read_details(self, directory: int) -> tuple[str, Optional[str], Optional[str], Optional[str]]:
         """comm, exe, user and cgroup path. Raises FileNotFoundError or ProcessLookupError when the process is gone."""
         try:
-            exe: Optional[str] = printable(os.readlink("exe", dir_fd=directory))
+            exe: Optional[str] = spelling.printable(os.readlink("exe", dir_fd=directory))
         except OSError:
             exe = None
         try:
-            path = parse_cgroup(_read_at(directory, "cgroup"))
-        except (OSError, ProcfsError):
+            path = procfs.parse_cgroup(_read_at(directory, "cgroup"))
+        except (OSError, procfs.ProcfsError):
             path = None
         try:
-            user: Optional[str] = self._name_user(parse_effective_uid(_read_at(directory, "status")))
-        except (OSError, ProcfsError):
+            user: Optional[str] = self._name_user(procfs.parse_effective_uid(_read_at(directory, "status")))
+        except (OSError, procfs.ProcfsError):
             user = None
         return (
-            printable(parse_comm(_read_at(directory, "comm"))),
+            spelling.printable(procfs.parse_comm(_read_at(directory, "comm"))),
             exe,
             user,
             path,
@@ -166,27 +157,27 @@ class ProcessWalk:
     def _name_user(self, uid: int) -> str:
         if uid not in self._users:
             try:
-                self._users[uid] = printable(pwd.getpwuid(uid).pw_name)
+                self._users[uid] = spelling.printable(pwd.getpwuid(uid).pw_name)
             except (KeyError, OverflowError):
                 self._users[uid] = str(uid)
         return self._users[uid]
 
-    def _read_stat(self, pid: int) -> Optional[Stat]:
+    def _read_stat(self, pid: int) -> Optional[procfs.Stat]:
         try:
             with open(f"{self._proc}/{pid}/stat", "rb") as stream:
-                return parse_stat(stream.read())
-        except (OSError, ProcfsError):
+                return procfs.parse_stat(stream.read())
+        except (OSError, procfs.ProcfsError):
             return None
 
 
 def count_threads(directory: int) -> int:
     try:
-        return parse_stat(_read_at(directory, "stat")).threads
-    except ProcfsError:
+        return procfs.parse_stat(_read_at(directory, "stat")).threads
+    except procfs.ProcfsError:
         return 0
 
 
-def _is_dead(stat: Stat) -> bool:
+def _is_dead(stat: procfs.Stat) -> bool:
     return stat.state in "ZX" and stat.threads <= 1
 
 

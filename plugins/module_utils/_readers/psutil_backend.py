@@ -13,10 +13,9 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._model.addresses import Network
+from .._model import addresses, bindings
 from .._model.gaps import Capabilities
-from .._model.listeners import Socket
-from .backends import Backend, BackendUnavailable, Networks, Ownerships, Sockets
+from . import backends
 
 # psutil 3.0, of 2015, has them all.
 _NEEDED = ("net_connections", "net_if_addrs", "net_if_stats", "pids", "Process")
@@ -27,49 +26,49 @@ _HOW_TO_GET_IT = "install it for that Python (package python3-psutil or py-psuti
 _WITHOUT_NONLOCAL_BINDS = ("darwin",)
 
 
-def load_psutil_backend() -> Backend:
+def load_psutil_backend() -> backends.Backend:
     """The backend for this host. Raises BackendUnavailable where psutil is missing or too old."""
     try:
         import psutil
     except (ImportError, NotImplementedError) as error:  # the latter: "platform … is not supported"
-        raise BackendUnavailable(
+        raise backends.BackendUnavailable(
             f"backend psutil needs the Python library psutil, which {sys.executable} cannot import ({error});"
             f" {_HOW_TO_GET_IT}" + ("; or use backend=netlink" if sys.platform.startswith("linux") else "")
         ) from error
     missing = [name for name in _NEEDED if not hasattr(psutil, name)]
     if missing:
-        raise BackendUnavailable(
+        raise backends.BackendUnavailable(
             f"psutil {getattr(psutil, '__version__', 'of an unknown version')} is too old: it has no"
             f" {', '.join(missing)}; psutil 3.0 or newer is needed: {_HOW_TO_GET_IT}"
         )
     return make_backend(psutil, sys.platform)
 
 
-def make_backend(library: Any, platform: str) -> Backend:
+def make_backend(library: Any, platform: str) -> backends.Backend:
     """A Backend that reads through `library`, a psutil, on `platform`, a value of sys.platform."""
 
-    def read_sockets(protocols: Sequence[str]) -> Sockets:
-        from .psutil_sockets import read_sockets as read
+    def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
+        from . import psutil_sockets
 
-        return read(library, platform, protocols)
+        return psutil_sockets.read_sockets(library, platform, protocols)
 
-    def read_network() -> Networks:
-        from .psutil_network import read_network as read
+    def read_network() -> backends.Networks:
+        from . import psutil_network
 
-        return read(library, platform)
+        return psutil_network.read_network(library, platform)
 
-    def read_lookups(network: Network, _wanted: Collection[tuple[int, bytes]]) -> Networks:
+    def read_lookups(network: addresses.Network, _wanted: Collection[tuple[int, bytes]]) -> backends.Networks:
         return network, ()  # routes are a gap already
 
-    def read_merged(network: Network) -> Networks:
+    def read_merged(network: addresses.Network) -> backends.Networks:
         return network, ()
 
-    def read_owners(sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
-        from .psutil_owners import read_owners as read
+    def read_owners(sockets: Sequence[bindings.Socket], every_holder: Collection[int]) -> backends.Ownerships:
+        from . import psutil_owners
 
-        return read(library, platform, sockets, every_holder)
+        return psutil_owners.read_owners(library, platform, sockets, every_holder)
 
-    return Backend(
+    return backends.Backend(
         name="psutil",
         capabilities=find_capabilities(platform),
         read_sockets=read_sockets,

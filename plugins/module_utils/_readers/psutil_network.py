@@ -9,15 +9,15 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
-from .._model.addresses import IFF_LOOPBACK, IFF_RUNNING, IFF_UP, NO_NETWORK, Address, Link, needs_scope
+from .._model import addresses
 from .._model.gaps import Gap
-from .._wire.text import printable
-from .backends import Networks
+from .._wire import spelling
+from . import backends
 
 _T = TypeVar("_T")
 
 SOURCE = "psutil"
-_FLAGS = {"up": IFF_UP, "loopback": IFF_LOOPBACK, "running": IFF_RUNNING}
+_FLAGS = {"up": addresses.IFF_UP, "loopback": addresses.IFF_LOOPBACK, "running": addresses.IFF_RUNNING}
 # KAME's stack keeps the scope inside the address: fe80:4::1 is fe80::1 on the interface with index 4.
 _EMBEDS_SCOPES = ("darwin", "freebsd", "openbsd", "netbsd", "dragonfly")
 
@@ -35,7 +35,7 @@ class ScopedAddress(NamedTuple):
     ifindex: Optional[int]  # of the scope, where the address itself says so
 
 
-def read_network(library: Any, platform: str) -> Networks:
+def read_network(library: Any, platform: str) -> backends.Networks:
     """Links with those of the flags UP, RUNNING and LOOPBACK that psutil knows, and every IPv4 and IPv6 address.
 
     Never raises: what could not be read is None and has its Gap.
@@ -44,13 +44,13 @@ def read_network(library: Any, platform: str) -> Networks:
     rows = ask(gaps, "addresses", library.net_if_addrs)
     stats = ask(gaps, "links", library.net_if_stats)
     indexes = ask(gaps, "interface indexes", lambda: {name: index for index, name in socket.if_nameindex()}) or {}
-    links: Optional[tuple[Link, ...]] = None
+    links: Optional[tuple[addresses.Link, ...]] = None
     if rows is not None or stats is not None:
         names = sorted({link_name(name) for name in (*(rows or ()), *(stats or ()))})
         macs = {link_name(name): mac for name, found in (rows or {}).items() if (mac := _find_mac(library, found))}
         links = tuple(sorted(_make_link(name, indexes, (stats or {}).get(name), macs.get(name)) for name in names))
-    addresses = None if rows is None else _read_addresses(rows, indexes, platform, gaps)
-    return NO_NETWORK._replace(links=links, addresses=addresses), tuple(gaps)
+    listed = None if rows is None else _read_addresses(rows, indexes, platform, gaps)
+    return addresses.NO_NETWORK._replace(links=links, addresses=listed), tuple(gaps)
 
 
 def ask(gaps: list[Gap], subject: str, question: Callable[[], _T]) -> Optional[_T]:
@@ -63,7 +63,7 @@ def ask(gaps: list[Gap], subject: str, question: Callable[[], _T]) -> Optional[_
 
 
 def describe_error(error: Exception) -> str:
-    return printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return spelling.printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
 def link_name(name: str) -> str:
@@ -71,12 +71,12 @@ def link_name(name: str) -> str:
     return name.partition(":")[0]
 
 
-def _make_link(name: str, indexes: dict[str, int], stats: Any, mac: Optional[str]) -> Link:
+def _make_link(name: str, indexes: dict[str, int], stats: Any, mac: Optional[str]) -> addresses.Link:
     words = getattr(stats, "flags", "")  # psutil 5.9.3; empty on systems where it does not know
     flags = sum(_FLAGS.get(word, 0) for word in set(words.split(","))) if words else None
-    return Link(
+    return addresses.Link(
         ifindex=indexes.get(name, 0),
-        name=printable(name),
+        name=spelling.printable(name),
         kind=None,
         flags=flags,
         operstate=None,
@@ -90,13 +90,13 @@ def _make_link(name: str, indexes: dict[str, int], stats: Any, mac: Optional[str
 def _find_mac(library: Any, rows: Any) -> Optional[str]:
     family = getattr(library, "AF_LINK", None)
     texts = [row.address for row in rows if row.family == family and row.address]
-    return printable(texts[0].lower().replace("-", ":")) if texts else None
+    return spelling.printable(texts[0].lower().replace("-", ":")) if texts else None
 
 
 def _read_addresses(
     rows: dict[str, Any], indexes: dict[str, int], platform: str, gaps: list[Gap]
-) -> Optional[tuple[Address, ...]]:
-    addresses = []
+) -> Optional[tuple[addresses.Address, ...]]:
+    listed = []
     for name, found in rows.items():
         for row in found:
             if row.family not in (socket.AF_INET, socket.AF_INET6):
@@ -104,13 +104,13 @@ def _read_addresses(
             address = _make_address(name, row, indexes, platform)
             if address is None:
                 # An address that cannot be read is one that a listener could be on: better none at all.
-                gaps.append(Gap(SOURCE, "addresses", printable(f"{name} has the address {row.address!r}")))
+                gaps.append(Gap(SOURCE, "addresses", spelling.printable(f"{name} has the address {row.address!r}")))
                 return None
-            addresses.append(address)
-    return tuple(addresses)
+            listed.append(address)
+    return tuple(listed)
 
 
-def _make_address(name: str, row: Any, indexes: dict[str, int], platform: str) -> Optional[Address]:
+def _make_address(name: str, row: Any, indexes: dict[str, int], platform: str) -> Optional[addresses.Address]:
     scoped = read_address(row.address or "", platform)
     if scoped is None:
         return None
@@ -121,7 +121,7 @@ def _make_address(name: str, row: Any, indexes: dict[str, int], platform: str) -
         # glibc has one place for broadcast and peer address, and psutil goes by IFF_BROADCAST, which a veth with a
         # peer address has too: then this is the other end.
         broadcast = None
-    return Address(
+    return addresses.Address(
         family="ipv4" if len(packed) == 4 else "ipv6",
         packed=packed,
         prefixlen=prefixlen,
@@ -130,7 +130,7 @@ def _make_address(name: str, row: Any, indexes: dict[str, int], platform: str) -
         flags=None,
         peer=peer if peer != packed else None,
         broadcast=broadcast if len(packed) == 4 else None,
-        label=printable(name) if len(packed) == 4 else None,
+        label=spelling.printable(name) if len(packed) == 4 else None,
         preferred_lifetime=None,
         valid_lifetime=None,
     )
@@ -154,6 +154,6 @@ def read_address(text: str, platform: str) -> Optional[ScopedAddress]:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in bare else socket.AF_INET, bare)
     except (OSError, ValueError):
         return None
-    if needs_scope(packed) and platform.startswith(_EMBEDS_SCOPES):
+    if addresses.needs_scope(packed) and platform.startswith(_EMBEDS_SCOPES):
         return ScopedAddress(packed[:2] + b"\0\0" + packed[4:], int.from_bytes(packed[2:4], "big") or None)
     return ScopedAddress(packed, None)

@@ -11,21 +11,20 @@ import pwd
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Optional
 
+from .._model import bindings, owners
 from .._model.gaps import Gap
-from .._model.listeners import Socket
-from .._model.owners import DENIED, FOUND, UNKNOWN, Owner, Ownership
-from .._wire.text import printable
-from .backends import Ownerships, UnreadableTable
-from .psutil_network import SOURCE
-from .psutil_sockets import Descriptors, Identity, identify, read_processes, read_system
+from .._wire import spelling
+from . import backends, psutil_network, psutil_sockets
 
 # Their socket tables are read descriptor by descriptor, so that every holder is in them (psutil/_psosx.py,
 # arch/openbsd/socks.c, arch/netbsd/socks.c). Linux and FreeBSD name one process for each socket.
 _NAME_EVERY_HOLDER = ("darwin", "openbsd", "netbsd")
 
-_NO_SERVICES = Gap(SOURCE, "services", "psutil does not tell the unit or container that a process belongs to")
+_NO_SERVICES = Gap(
+    psutil_network.SOURCE, "services", "psutil does not tell the unit or container that a process belongs to"
+)
 _ONE_HOLDER = Gap(
-    SOURCE,
+    psutil_network.SOURCE,
     "further holders of a socket",
     "psutil names one process for each socket here; all are looked for where a finding depends on it, or with"
     " all_owners",
@@ -38,7 +37,9 @@ class _Process(NamedTuple):
     user: Optional[str]
 
 
-def read_owners(library: Any, platform: str, sockets: Sequence[Socket], every_holder: Collection[int]) -> Ownerships:
+def read_owners(
+    library: Any, platform: str, sockets: Sequence[bindings.Socket], every_holder: Collection[int]
+) -> backends.Ownerships:
     """One Ownership for each socket, in their order. If `every_holder` names any, each process is looked into.
 
     On Linux psutil gives one descriptor of each process. Never raises.
@@ -46,7 +47,7 @@ def read_owners(library: Any, platform: str, sockets: Sequence[Socket], every_ho
     if not sockets:
         return [], ()
     gaps = [_NO_SERVICES]
-    holders: dict[Identity, set[tuple[int, int]]] = {}
+    holders: dict[psutil_sockets.Identity, set[tuple[int, int]]] = {}
     denied = 0
     for protocol in sorted({row.protocol for row in sockets}):
         found = _read_descriptors(library, platform, protocol, bool(every_holder), gaps)
@@ -58,28 +59,34 @@ def read_owners(library: Any, platform: str, sockets: Sequence[Socket], every_ho
         gaps.append(_ONE_HOLDER)
     known: dict[int, Optional[_Process]] = {}
     is_complete = bool(every_holder) and not denied and os.geteuid() == 0
-    nobody = Ownership((), DENIED if denied or os.geteuid() != 0 else UNKNOWN, None)
+    nobody = owners.Ownership((), owners.DENIED if denied or os.geteuid() != 0 else owners.UNKNOWN, None)
     ownerships = []
     for socket in sockets:
-        found_owners = (_make_owner(library, known, *holder) for holder in sorted(holders.get(identify(socket), ())))
-        owners = tuple(owner for owner in found_owners if owner is not None)
-        ownerships.append(Ownership(owners, FOUND, None, is_complete) if owners else nobody)
+        found_owners = (
+            _make_owner(library, known, *holder) for holder in sorted(holders.get(psutil_sockets.identify(socket), ()))
+        )
+        alive = tuple(owner for owner in found_owners if owner is not None)
+        ownerships.append(owners.Ownership(alive, owners.FOUND, None, is_complete) if alive else nobody)
     return ownerships, tuple(dict.fromkeys(gaps))
 
 
-def _read_descriptors(library: Any, platform: str, protocol: str, every_process: bool, gaps: list[Gap]) -> Descriptors:
+def _read_descriptors(
+    library: Any, platform: str, protocol: str, every_process: bool, gaps: list[Gap]
+) -> psutil_sockets.Descriptors:
     try:
-        return (read_processes if every_process else read_system)(library, platform, protocol)
-    except UnreadableTable as error:
-        gaps.append(Gap(SOURCE, f"owners of {protocol} listeners", str(error)))
-        return Descriptors([], 0, 0)
+        return (psutil_sockets.read_processes if every_process else psutil_sockets.read_system)(
+            library, platform, protocol
+        )
+    except backends.UnreadableTable as error:
+        gaps.append(Gap(psutil_network.SOURCE, f"owners of {protocol} listeners", str(error)))
+        return psutil_sockets.Descriptors([], 0, 0)
 
 
-def _make_owner(library: Any, known: dict[int, Optional[_Process]], pid: int, fd: int) -> Optional[Owner]:
+def _make_owner(library: Any, known: dict[int, Optional[_Process]], pid: int, fd: int) -> Optional[owners.Owner]:
     if pid not in known:
         known[pid] = _read_process(library, pid)
     process = known[pid]
-    return None if process is None else Owner(pid, process.name, process.exe, process.user, fd)
+    return None if process is None else owners.Owner(pid, process.name, process.exe, process.user, fd)
 
 
 def _read_process(library: Any, pid: int) -> Optional[_Process]:
@@ -90,7 +97,9 @@ def _read_process(library: Any, pid: int) -> Optional[_Process]:
         return None
     name, exe, uids = _try(handle.name), _try(handle.exe), _try(handle.uids)
     return _Process(
-        printable(name or ""), printable(exe) if exe else None, None if uids is None else _name_user(uids.effective)
+        spelling.printable(name or ""),
+        spelling.printable(exe) if exe else None,
+        None if uids is None else _name_user(uids.effective),
     )
 
 
@@ -104,6 +113,6 @@ def _try(question: Callable[[], Any]) -> Any:
 
 def _name_user(uid: int) -> str:
     try:
-        return printable(pwd.getpwuid(uid).pw_name)
+        return spelling.printable(pwd.getpwuid(uid).pw_name)
     except (KeyError, OverflowError):
         return str(uid)

@@ -10,19 +10,17 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._model.addresses import V4_MAPPED
+from .._model import addresses, bindings
 from .._model.gaps import Gap
-from .._model.listeners import IPV4, IPV6, TCP, Socket
-from .backends import Sockets, UnreadableTable
-from .psutil_network import SOURCE, describe_error, read_address
+from . import backends, psutil_network
 
 UNSEEN = (
-    Gap(SOURCE, "pinned interfaces", "psutil does not say which interface or scope a socket is bound to, so that a"
-        " deleted interface below a listener cannot be told"),
-    Gap(SOURCE, "socket options", "psutil gives no IP_FREEBIND, IP_TRANSPARENT, IP_BINDANY or IPV6_V6ONLY, so that it"
-        " cannot be told whether an address that is not there is meant"),
-    Gap(SOURCE, "socket details", "psutil gives no accept queue, uid or inode: sockets of one address and port are"
-        " shown as one"),
+    Gap(psutil_network.SOURCE, "pinned interfaces", "psutil does not say which interface or scope a socket is bound"
+        " to, so that a deleted interface below a listener cannot be told"),
+    Gap(psutil_network.SOURCE, "socket options", "psutil gives no IP_FREEBIND, IP_TRANSPARENT, IP_BINDANY or"
+        " IPV6_V6ONLY, so that it cannot be told whether an address that is not there is meant"),
+    Gap(psutil_network.SOURCE, "socket details", "psutil gives no accept queue, uid or inode: sockets of one"
+        " address and port are shown as one"),
 )  # fmt: skip
 
 # What one identity is without inode: sockets that psutil does not tell apart.
@@ -43,7 +41,7 @@ class Descriptors(NamedTuple):
     unread: int  # sockets whose address could not be read
 
 
-def read_sockets(library: Any, platform: str, protocols: Sequence[str]) -> Sockets:
+def read_sockets(library: Any, platform: str, protocols: Sequence[str]) -> backends.Sockets:
     """One Socket for each protocol, address and port (and scope, where the address tells). Raises UnreadableTable."""
     gaps = list(UNSEEN)
     identities: set[Identity] = set()
@@ -51,9 +49,13 @@ def read_sockets(library: Any, platform: str, protocols: Sequence[str]) -> Socke
         found = read_system(library, platform, protocol)
         if found.denied:
             reason = f"{found.denied} processes cannot be looked into without privileges, and their sockets with them"
-            gaps.append(Gap(SOURCE, f"{protocol} listeners of other users", reason))
+            gaps.append(Gap(psutil_network.SOURCE, f"{protocol} listeners of other users", reason))
         if found.unread:
-            gaps.append(Gap(SOURCE, f"{protocol} listeners", f"the addresses of {found.unread} could not be read"))
+            gaps.append(
+                Gap(
+                    psutil_network.SOURCE, f"{protocol} listeners", f"the addresses of {found.unread} could not be read"
+                )
+            )
         identities.update(row.identity for row in found.rows)
     return tuple(sorted(map(_make_socket, identities), key=lambda row: row.sort_key)), tuple(gaps)
 
@@ -69,8 +71,8 @@ def read_system(library: Any, platform: str, protocol: str) -> Descriptors:
     except library.AccessDenied:
         return read_processes(library, platform, protocol)
     except Exception as error:  # psutil lets through whatever its parsers run into
-        raise UnreadableTable(
-            f"the {protocol} sockets could not be read through psutil: {describe_error(error)}"
+        raise backends.UnreadableTable(
+            f"the {protocol} sockets could not be read through psutil: {psutil_network.describe_error(error)}"
         ) from error
     return _parse(library, platform, protocol, ((getattr(row, "pid", None), row) for row in connections))
 
@@ -110,7 +112,7 @@ def _listens(library: Any, protocol: str, row: Any) -> bool:
     """In state LISTEN; or bound and not connected. Without a port it is neither."""
     if not row.laddr or not row.laddr[1]:
         return False
-    if protocol == TCP:
+    if protocol == bindings.TCP:
         return bool(row.status == library.CONN_LISTEN)
     return not row.raddr or not row.raddr[1]
 
@@ -118,21 +120,21 @@ def _listens(library: Any, protocol: str, row: Any) -> bool:
 def _identify(platform: str, protocol: str, row: Any) -> Optional[Identity]:
     is_ipv6 = row.family == socket.AF_INET6
     text = row.laddr[0]
-    scoped = read_address(("::" if is_ipv6 else "0.0.0.0") if text == "*" else text, platform)
+    scoped = psutil_network.read_address(("::" if is_ipv6 else "0.0.0.0") if text == "*" else text, platform)
     if scoped is None or (len(scoped.packed) == 16 and not is_ipv6):
         return None
     packed = scoped.packed
     if is_ipv6 and len(packed) == 4:  # an IPv6 socket that speaks IPv4
-        packed = V4_MAPPED + packed
-    return protocol, IPV6 if is_ipv6 else IPV4, packed, row.laddr[1], scoped.ifindex
+        packed = addresses.V4_MAPPED + packed
+    return protocol, bindings.IPV6 if is_ipv6 else bindings.IPV4, packed, row.laddr[1], scoped.ifindex
 
 
-def identify(row: Socket) -> Identity:
+def identify(row: bindings.Socket) -> Identity:
     return row.protocol, row.family, row.packed, row.port, row.ifindex
 
 
-def _make_socket(identity: Identity) -> Socket:
-    return Socket(
+def _make_socket(identity: Identity) -> bindings.Socket:
+    return bindings.Socket(
         *identity,
         v6only=None,
         backlog=None,

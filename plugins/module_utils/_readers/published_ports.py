@@ -19,10 +19,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._model.listeners import Socket
-from .._model.owners import Owner, Service
-from .._wire.container_proxy import has_address, parse_proxy_command
-from .._wire.procfs import ProcfsError, parse_cgroup, parse_effective_uid
+from .._model import bindings, owners
+from .._wire import container_proxy, procfs
 
 _CONMON = re.compile(r"libpod-conmon-([0-9a-f]{64})\.scope\Z")
 _HELPERS = ("rootlessport", "pasta", "pasta.avx2")
@@ -31,7 +29,7 @@ _LONGEST = 1 << 20  # octets of a file; the addresses of a container are a few h
 
 
 class Answer(NamedTuple):
-    service: Optional[Service]
+    service: Optional[owners.Service]
     reason: str  # why there is none
 
 
@@ -41,18 +39,22 @@ class PublishedPorts:
     parse: what a cgroup path stands for.
     """
 
-    def __init__(self, proc: str, parse: Callable[[Optional[str]], Optional[Service]]) -> None:
+    def __init__(self, proc: str, parse: Callable[[Optional[str]], Optional[owners.Service]]) -> None:
         self._proc = proc
         self._parse = parse
-        self._networks: dict[int, dict[Service, int]] = {}  # by namespace: containers, each with one process in it
+        self._networks: dict[
+            int, dict[owners.Service, int]
+        ] = {}  # by namespace: containers, each with one process in it
         self._unseen: Optional[int] = None  # processes of containers whose namespace cannot be seen; None = not walked
 
-    def find(self, socket: Socket, owners: Sequence[Owner], services: Sequence[Optional[Service]]) -> Optional[Answer]:
-        """None: nobody among the holders is seen to publish a container's port. services: of `owners`, by cgroup."""
-        for owner, service in zip(owners, services):
+    def find(
+        self, socket: bindings.Socket, holders: Sequence[owners.Owner], services: Sequence[Optional[owners.Service]]
+    ) -> Optional[Answer]:
+        """None: nobody among the holders is seen to publish a container's port. services: of `holders`, by cgroup."""
+        for owner, service in zip(holders, services):
             match = _CONMON.match(service.unit) if service else None
             if service and match and service.manager == "systemd":
-                return Answer(Service("podman", match[1], "container", service.uid), "")
+                return Answer(owners.Service("podman", match[1], "container", service.uid), "")
             if owner.name == "docker-proxy":
                 if (service is None or service.scope == "system") and self._is_docker_proxy(owner.pid):
                     return self._find_behind_proxy(socket, owner.pid)
@@ -69,8 +71,8 @@ class PublishedPorts:
             for number, program in ((pid, "docker-proxy"), (int(parent[1]), "dockerd"))
         )
 
-    def _find_behind_proxy(self, socket: Socket, pid: int) -> Answer:
-        published = parse_proxy_command(self._read(pid, "cmdline"))
+    def _find_behind_proxy(self, socket: bindings.Socket, pid: int) -> Answer:
+        published = container_proxy.parse_proxy_command(self._read(pid, "cmdline"))
         # Told to take 0.0.0.0, Go listens on :: for both families (net/ipsock_posix.go, favoriteAddrFamily).
         if (
             published is None
@@ -81,11 +83,11 @@ class PublishedPorts:
         self._walk()
         address = published.container
         name = "fib_trie" if len(address) == 4 else "if_inet6"
-        found: set[Service] = set()
+        found: set[owners.Service] = set()
         for containers in self._networks.values():
             pids = [pid for service, pid in containers.items() if (service.manager, service.uid) == ("docker", None)]
             # Several containers can share a namespace, and one of them has published the port.
-            if pids and has_address(self._read(pids[0], f"net/{name}"), address):
+            if pids and container_proxy.has_address(self._read(pids[0], f"net/{name}"), address):
                 found.update(containers)
         return self._choose("docker", found)
 
@@ -107,7 +109,7 @@ class PublishedPorts:
             },
         )
 
-    def _choose(self, engine: str, found: Iterable[Service]) -> Answer:
+    def _choose(self, engine: str, found: Iterable[owners.Service]) -> Answer:
         services = sorted(found, key=str)
         if len(services) == 1 and not self._unseen:
             return Answer(services[0], "")
@@ -126,8 +128,8 @@ class PublishedPorts:
         ours = self._read_network("self/ns/net")
         for pid in filter(str.isdecimal, self._list("")):
             try:
-                service = self._parse(parse_cgroup(self._read(int(pid), "cgroup")))
-            except ProcfsError:
+                service = self._parse(procfs.parse_cgroup(self._read(int(pid), "cgroup")))
+            except procfs.ProcfsError:
                 continue
             if service is not None and service.scope == "container":
                 network = self._read_network(f"{pid}/ns/net")
@@ -155,8 +157,8 @@ class PublishedPorts:
 
     def _read_uid(self, pid: int) -> Optional[int]:
         try:
-            return parse_effective_uid(self._read(pid, "status"))
-        except ProcfsError:
+            return procfs.parse_effective_uid(self._read(pid, "status"))
+        except procfs.ProcfsError:
             return None
 
     def _read(self, pid: int, name: str) -> bytes:

@@ -12,18 +12,9 @@ import errno
 from collections.abc import Iterable
 from typing import Optional
 
-from .._model.addresses import RT_TABLE_LOCAL, RTN_UNICAST, Route
-from .._wire.rtnetlink import (
-    FAMILY_NUMBERS,
-    RTM_GETROUTE,
-    RTM_GETRULE,
-    pack_lookup_request,
-    pack_rule_request,
-    pack_table_request,
-    parse_route,
-    parse_rule,
-)
-from .netlink_socket import NetlinkError, NetlinkSocket
+from .._model import addresses
+from .._wire import rtnetlink
+from . import netlink_socket
 
 # (priority, table, matches every packet) of local, main and default (fib_default_rules_init, net/ipv4/fib_rules.c)
 _KERNEL_RULES = ((0, 255, True), (32766, 254, True), (32767, 253, True))
@@ -32,42 +23,48 @@ _KERNEL_RULES = ((0, 255, True), (32766, 254, True), (32767, 253, True))
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
-def read_table(route_socket: NetlinkSocket, family: str, table: int) -> Optional[tuple[Route, ...]]:
+def read_table(
+    route_socket: netlink_socket.NetlinkSocket, family: str, table: int
+) -> Optional[tuple[addresses.Route, ...]]:
     """The routes of one table, in lookup order among equal prefixes; None where the table does not exist.
 
     The table `local` of a namespace that never had an IPv4 address does not exist. Raises NetlinkError,
     MalformedMessage.
     """
     try:
-        payloads = route_socket.dump(RTM_GETROUTE, pack_table_request(FAMILY_NUMBERS[family], table))
-    except NetlinkError as error:
+        payloads = route_socket.dump(
+            rtnetlink.RTM_GETROUTE, rtnetlink.pack_table_request(rtnetlink.FAMILY_NUMBERS[family], table)
+        )
+    except netlink_socket.NetlinkError as error:
         if error.errno == errno.ENOENT:  # "FIB table does not exist", with strict checking only
             return None
         if error.errno in _NOT_SUPPORTED:
             return ()
         raise
-    routes = map(parse_route, payloads)
+    routes = map(rtnetlink.parse_route, payloads)
     return tuple(route for route in routes if route is not None and route.family == family and route.table == table)
 
 
-def read_rules(route_socket: NetlinkSocket) -> tuple[bool, bool]:
+def read_rules(route_socket: netlink_socket.NetlinkSocket) -> tuple[bool, bool]:
     """Whether table `local` is asked before any rule can decide, in both families; and whether IPv4 has rules beside
     the kernel's own three. Raises NetlinkError, MalformedMessage.
     """
-    ipv4, ipv6 = (_read_family_rules(route_socket, family) for family in FAMILY_NUMBERS.values())
-    first = all(not rules or rules[0][1:] == (RT_TABLE_LOCAL, True) for rules in (ipv4, ipv6))
+    ipv4, ipv6 = (_read_family_rules(route_socket, family) for family in rtnetlink.FAMILY_NUMBERS.values())
+    first = all(not rules or rules[0][1:] == (addresses.RT_TABLE_LOCAL, True) for rules in (ipv4, ipv6))
     return first, bool(ipv4) and tuple(ipv4) != _KERNEL_RULES
 
 
-def _read_family_rules(route_socket: NetlinkSocket, family: int) -> list[tuple[int, int, bool]]:
+def _read_family_rules(route_socket: netlink_socket.NetlinkSocket, family: int) -> list[tuple[int, int, bool]]:
     try:
-        payloads = route_socket.dump(RTM_GETRULE, pack_rule_request(family))
-    except NetlinkError as error:
+        payloads = route_socket.dump(rtnetlink.RTM_GETRULE, rtnetlink.pack_rule_request(family))
+    except netlink_socket.NetlinkError as error:
         if error.errno in _NOT_SUPPORTED:
             return []  # without policy routing there is nothing but local, main, default
         raise
     # Stable: rules of one priority keep the order in which they are asked.
-    return sorted((parse_rule(payload) for payload in payloads if payload[0] == family), key=lambda rule: rule[0])
+    return sorted(
+        (rtnetlink.parse_rule(payload) for payload in payloads if payload[0] == family), key=lambda rule: rule[0]
+    )
 
 
 def read_merged(proc: str = "/proc") -> bool:
@@ -87,7 +84,7 @@ def read_merged(proc: str = "/proc") -> bool:
 
 
 def read_lookups(
-    route_socket: NetlinkSocket, wanted: Iterable[tuple[int, bytes]]
+    route_socket: netlink_socket.NetlinkSocket, wanted: Iterable[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], Optional[int]]:
     """The kernel's route type (RTN_*) for each (VRF ifindex or 0, address); 0 where it has no route. Raises
     MalformedMessage.
@@ -95,14 +92,16 @@ def read_lookups(
     return {(vrf, packed): _read_lookup(route_socket, vrf, packed) for vrf, packed in wanted}
 
 
-def _read_lookup(route_socket: NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
+def _read_lookup(route_socket: netlink_socket.NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
     try:
-        route = parse_route(route_socket.ask(RTM_GETROUTE, pack_lookup_request(packed, vrf)))
-    except NetlinkError as error:
+        route = rtnetlink.parse_route(
+            route_socket.ask(rtnetlink.RTM_GETROUTE, rtnetlink.pack_lookup_request(packed, vrf))
+        )
+    except netlink_socket.NetlinkError as error:
         # ENETUNREACH and EHOSTUNREACH: no route, or one of type unreachable; EACCES: prohibit; EINVAL: blackhole;
         # ENODEV: the VRF has gone; EADDRNOTAVAIL and ENONET come from sources that cannot be chosen.
         return 0 if error.errno in _NO_ROUTE else None
-    return route.type if route is not None else RTN_UNICAST
+    return route.type if route is not None else addresses.RTN_UNICAST
 
 
 _NO_ROUTE = (

@@ -22,12 +22,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
+from .._model import bindings, owners
 from .._model.gaps import Gap
-from .._model.listeners import TCP, Options, Socket
-from .._model.owners import DENIED, FOUND, KERNEL, Ownership
 
 if TYPE_CHECKING:
-    from .._wire.sockopts import Restrictions
+    from .._wire import sockopts
 
 MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
 NO_LEADER = -1  # besides them: the process lives on without its first thread
@@ -37,8 +36,8 @@ _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _ALPHA_OFFSET = 110
 
 _NO_HOLDER = {
-    DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
-    KERNEL: "the kernel itself holds it",
+    owners.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
+    owners.KERNEL: "the kernel itself holds it",
 }
 _GONE = "the process that held it is gone"
 _OTHER = "the process has closed it meanwhile"
@@ -132,13 +131,13 @@ class Borrower:
 
 
 def read_options(
-    sockets: Sequence[Socket], ownerships: Sequence[Ownership], calls: Optional[Calls] = None
-) -> tuple[list[Options], tuple[Gap, ...]]:
+    sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership], calls: Optional[Calls] = None
+) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
     """The options of each socket, in order, with one gap for each reason why a holder did not give them.
 
     Each socket is read at most once, from the first of its holders that gives it.
     """
-    found: list[Options] = [Options()] * len(sockets)
+    found: list[bindings.Options] = [bindings.Options()] * len(sockets)
     reasons: dict[str, int] = {}
     # By process, so that each process is opened once.
     order = sorted(range(len(sockets)), key=lambda position: _first_pid(ownerships[position]))
@@ -156,38 +155,42 @@ def read_options(
     return found, tuple(gaps)
 
 
-def _first_pid(ownership: Ownership) -> int:
+def _first_pid(ownership: owners.Ownership) -> int:
     return ownership.owners[0].pid if ownership.owners else 0
 
 
-def _read_one(borrower: Borrower, row: Socket, ownership: Ownership, explain: Explainer) -> Options:
+def _read_one(
+    borrower: Borrower, row: bindings.Socket, ownership: owners.Ownership, explain: Explainer
+) -> bindings.Options:
     if not ownership.owners:
         status = ownership.status
-        return Options(reason=_NO_HOLDER.get(status, "its owner is unknown" if status != FOUND else _GONE))
+        return bindings.Options(
+            reason=_NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else _GONE)
+        )
     family = socket.AF_INET if row.family == "ipv4" else socket.AF_INET6
-    kind = socket.SOCK_STREAM if row.protocol == TCP else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if row.protocol == bindings.TCP else socket.SOCK_DGRAM
     failures: list[int] = []
     for owner in ownership.owners:
         try:
             lent = borrower.lend(owner.pid, owner.fd, row.inode, family, kind)
             try:
-                return _ask(lent, row.protocol == TCP)
+                return _ask(lent, row.protocol == bindings.TCP)
             finally:
                 lent.close()
         except Unreadable as error:
             failures.append(NO_LEADER if error.code in MISSING and lacks_leader(owner.pid) else error.code)
         except OSError as error:  # a question that this kind of socket does not answer
             failures.append(error.errno or errno.EIO)
-    return Options(reason=explain(failures))
+    return bindings.Options(reason=explain(failures))
 
 
-def _ask(lent: socket.SocketType, is_tcp: bool) -> Options:
+def _ask(lent: socket.SocketType, is_tcp: bool) -> bindings.Options:
     ask = lent.getsockopt
     defer_accept = None
     if is_tcp:
         with suppress(OSError):  # MPTCP answers this one only from Linux 5.17 on
             defer_accept = ask(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
-    return Options(
+    return bindings.Options(
         reuseaddr=ask(socket.SOL_SOCKET, socket.SO_REUSEADDR) != 0,
         reuseport=ask(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0,
         keepalive=ask(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0,
@@ -212,7 +215,7 @@ class Explainer:
         return reason
 
     def _explain(self, code: int) -> str:
-        from .._wire.sockopts import explain_missing_call, explain_refusal
+        from .._wire import sockopts
 
         if code == 0:
             return _OTHER
@@ -223,15 +226,15 @@ class Explainer:
         if code == errno.EBADF:
             return _OTHER
         if code == errno.ENOSYS:
-            return explain_missing_call(os.uname().release)
+            return sockopts.explain_missing_call(os.uname().release)
         if code in (errno.EPERM, errno.EACCES):
-            return explain_refusal(self._find_restrictions())
+            return sockopts.explain_refusal(self._find_restrictions())
         return f"the descriptor could not be duplicated: {os.strerror(code)}"
 
-    def _find_restrictions(self) -> Restrictions:
-        from .._wire.sockopts import Restrictions
+    def _find_restrictions(self) -> sockopts.Restrictions:
+        from .._wire import sockopts
 
-        return Restrictions(os.uname().release, self._works_at_all(), _read_yama_scope(), _may_trace())
+        return sockopts.Restrictions(os.uname().release, self._works_at_all(), _read_yama_scope(), _may_trace())
 
     def _works_at_all(self) -> bool:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
@@ -245,10 +248,10 @@ class Explainer:
 
 def lacks_leader(pid: int) -> bool:
     """The first thread has ended, its descriptors with it, and others live on."""
-    from .._wire.procfs import ProcfsError, parse_stat
+    from .._wire import procfs
 
-    with suppress(OSError, ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
-        stat = parse_stat(file.read())
+    with suppress(OSError, procfs.ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
+        stat = procfs.parse_stat(file.read())
         return stat.state in "ZX" and stat.threads > 1
     return False
 

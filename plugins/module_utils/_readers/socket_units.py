@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._model import bindings, owners
 from .._model.gaps import Gap
-from .._model.listeners import TCP, Options, Socket
-from .._model.owners import Ownership
-from .._wire.sockopts import parse_socket_unit
-from .._wire.systemd_show import SystemdShowError, parse_properties
-from .commands import run_command
+from .._wire import sockopts, systemd_show
+from . import commands
 
 _PROPERTIES = ("Id", "ReusePort", "KeepAlive", "DeferAcceptUSec")
 _TIMEOUT = 10  # seconds
 
 
 def read_unit_options(
-    sockets: Sequence[Socket], ownerships: Sequence[Ownership], options: Sequence[Options], gaps: tuple[Gap, ...]
-) -> tuple[list[Options], tuple[Gap, ...]]:
+    sockets: Sequence[bindings.Socket],
+    ownerships: Sequence[owners.Ownership],
+    options: Sequence[bindings.Options],
+    gaps: tuple[Gap, ...],
+) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
     """`options`, completed for the stream sockets of the system's .socket units that could not be read live."""
     units = {
         position: ownership.service.unit
         for position, (socket, ownership, read) in enumerate(zip(sockets, ownerships, options))
         if read.reason is not None
-        and socket.protocol == TCP
+        and socket.protocol == bindings.TCP
         and ownership.service is not None
         and ownership.service.unit.endswith(".socket")
         and ownership.service.scope == "system"
@@ -36,15 +37,15 @@ def read_unit_options(
         return list(options), gaps
     names = sorted(set(units.values()))
     command = ("systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "--", *names)
-    done = run_command(command, timeout=_TIMEOUT)
+    done = commands.run_command(command, timeout=_TIMEOUT)
     try:
         if done.status != 0:
-            raise SystemdShowError(done.output or "no answer")
+            raise systemd_show.SystemdShowError(done.output or "no answer")
         known = {
-            block["Id"][-1]: parse_socket_unit({key: values[-1] for key, values in block.items()})
-            for block in parse_properties(done.full_output)
+            block["Id"][-1]: sockopts.parse_socket_unit({key: values[-1] for key, values in block.items()})
+            for block in systemd_show.parse_properties(done.full_output)
             if "Id" in block
         }
-    except SystemdShowError as error:
+    except systemd_show.SystemdShowError as error:
         return list(options), (*gaps, Gap("systemd", "the options of .socket units", str(error)))
     return [known.get(units.get(position, ""), read) for position, read in enumerate(options)], gaps

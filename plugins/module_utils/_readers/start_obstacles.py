@@ -10,15 +10,15 @@ import os
 import stat
 from typing import Optional
 
-from .._model.units import Unit
-from .commands import run_command
+from .._model import units
+from . import commands
 from .units import Manager
 
 _TIMEOUT = 10  # seconds
 _CONDITIONS = ("Conditions failed.", "Asserts failed.")  # src/analyze/analyze-condition.c, src/core/unit.c
 
 
-def read_obstacle(manager: Manager, unit: Unit) -> Optional[str]:
+def read_obstacle(manager: Manager, unit: units.Unit) -> Optional[str]:
     """None: nothing is known to be in the way. Of another user's unit nothing is looked at, as that user chose what it
     names.
     """
@@ -27,7 +27,7 @@ def read_obstacle(manager: Manager, unit: Unit) -> Optional[str]:
     return _find_missing_program(unit) or (_read_failed_condition(unit.name) if manager.uid is None else None)
 
 
-def _find_missing_program(unit: Unit) -> Optional[str]:
+def _find_missing_program(unit: units.Unit) -> Optional[str]:
     """As the host sees it, and as what runs now does: RootDirectory=, RootImage= or BindPaths= may have brought it."""
     if not unit.exec_path.startswith("/"):
         return None
@@ -50,7 +50,7 @@ def _is_no_program(path: str) -> bool:
 
 def _read_failed_condition(name: str) -> Optional[str]:
     """As the files have them by now. systemd before 250 has no such command, and then nothing is known."""
-    done = run_command(["systemd-analyze", "--no-pager", "condition", f"--unit={name}"], timeout=_TIMEOUT)
+    done = commands.run_command(["systemd-analyze", "--no-pager", "condition", f"--unit={name}"], timeout=_TIMEOUT)
     if done.status != 1 or not any(line in _CONDITIONS for line in done.output.splitlines()):
         return None
     prefix = f"{name}: "

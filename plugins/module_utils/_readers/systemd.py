@@ -16,19 +16,12 @@ import socket as sockets
 from collections.abc import Iterable
 from typing import Optional
 
-from .._model.listeners import Socket
-from .._wire.systemd_show import (
-    PROPERTIES,
-    SocketUnit,
-    SystemdShowError,
-    match_socket_units,
-    parse_socket_units,
-)
-from .._wire.text import printable
-from .commands import run_command
+from .._model import bindings
+from .._wire import spelling, systemd_show
+from . import commands
 
 _TIMEOUT = 5  # seconds
-_COMMAND = ("systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", "*.socket")
+_COMMAND = ("systemctl", "show", "--no-pager", f"--property={','.join(systemd_show.PROPERTIES)}", "--", "*.socket")
 # Fixed, so that neither the caller's PATH nor its language or pager play a part.
 
 
@@ -36,29 +29,29 @@ class SystemdError(Exception):
     """systemd could not be asked, or its answer not be read."""
 
 
-def read_socket_units() -> list[SocketUnit]:
+def read_socket_units() -> list[systemd_show.SocketUnit]:
     """Every .socket unit that the system manager has in memory. Raises SystemdError."""
-    done = run_command(_COMMAND, timeout=_TIMEOUT)
+    done = commands.run_command(_COMMAND, timeout=_TIMEOUT)
     if done.status is None:
         raise SystemdError(f"systemctl {done.output}")
     if done.status != 0:
-        complaint = printable(done.errors.strip().split("\n")[0][:200])
+        complaint = spelling.printable(done.errors.strip().split("\n")[0][:200])
         raise SystemdError(f"systemctl ended with status {done.status}: {complaint}")
     try:
-        return parse_socket_units(done.full_output)
-    except SystemdShowError as error:
+        return systemd_show.parse_socket_units(done.full_output)
+    except systemd_show.SystemdShowError as error:
         raise SystemdError(str(error)) from error
 
 
-def select_socket_unit(units: Iterable[SocketUnit], socket: Socket) -> tuple[Optional[str], str]:
+def select_socket_unit(units: Iterable[systemd_show.SocketUnit], socket: bindings.Socket) -> tuple[Optional[str], str]:
     """The .socket unit that listens where this socket does, or None with the reason."""
     units = list(units)
     devices = {listen.device for unit in units for listen in unit.listens if listen.device is not None}
-    names = match_socket_units(units, socket, _read_indexes(devices) if devices else {})
+    names = systemd_show.match_socket_units(units, socket, _read_indexes(devices) if devices else {})
     if len(names) == 1:
-        return printable(names[0]), ""
+        return spelling.printable(names[0]), ""
     if names:
-        return None, f"several units listen there: {', '.join(map(printable, names))}"
+        return None, f"several units listen there: {', '.join(map(spelling.printable, names))}"
     return (
         None,
         "systemd holds it, but no .socket unit listens there (a service may have stored it: FileDescriptorStoreMax)",

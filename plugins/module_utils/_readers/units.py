@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
 
 from .._model.units import EnvironmentFile, Unit
-from .._wire.systemd_show import SystemdShowError
-from .._wire.text import printable
-from .._wire.unit_show import PROPERTIES, parse_units
-from .commands import PATH, run_command
+from .._wire import spelling, systemd_show, unit_show
+from . import commands
 
 _TIMEOUT = 10  # seconds
 
@@ -37,7 +35,7 @@ class Manager(NamedTuple):
             return ("env", *bus, "systemctl", "--user")
         # Emptied first: that user can read the environment of what runs in its name.
         become = ("setpriv", f"--reuid={self.uid}", f"--regid={_find_group(self.uid)}", "--init-groups")
-        return ("env", "--ignore-environment", f"PATH={PATH}", *bus, *become, "systemctl", "--user")
+        return ("env", "--ignore-environment", f"PATH={commands.PATH}", *bus, *become, "systemctl", "--user")
 
     @property
     def is_foreign(self) -> bool:
@@ -53,7 +51,7 @@ def read_units(manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, 
     """Each unit by the name that was asked for, or why it could not be read. One call, if all goes well."""
     try:
         units = _show(manager, names)
-    except SystemdShowError as error:
+    except systemd_show.SystemdShowError as error:
         if len(names) == 1:
             return {names[0]: str(error)}
         # One that cannot be parsed hides no other.
@@ -63,8 +61,8 @@ def read_units(manager: Manager, names: Sequence[str]) -> dict[str, Union[Unit, 
 
 def _show(manager: Manager, names: Sequence[str]) -> Union[list[Unit], str]:
     """Text: why the manager gives no answer. Raises SystemdShowError for one that cannot be read."""
-    command = (*manager.command, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", *names)
-    done = run_command(command, timeout=_TIMEOUT)
+    command = (*manager.command, "show", "--no-pager", f"--property={','.join(unit_show.PROPERTIES)}", "--", *names)
+    done = commands.run_command(command, timeout=_TIMEOUT)
     if done.status is None:
         return f"systemctl show: {done.output}"
     if done.status != 0:
@@ -72,12 +70,12 @@ def _show(manager: Manager, names: Sequence[str]) -> Union[list[Unit], str]:
         reason = f"systemctl show: {done.output or 'no answer'}"
         if len(names) == 1:
             return reason
-        raise SystemdShowError(reason)
+        raise systemd_show.SystemdShowError(reason)
     # What somebody else's manager says may be anything; nothing that is run is made of it.
-    text = "\n".join(map(printable, done.full_output.split("\n"))) if manager.is_foreign else done.full_output
-    units = parse_units(text)
+    text = "\n".join(map(spelling.printable, done.full_output.split("\n"))) if manager.is_foreign else done.full_output
+    units = unit_show.parse_units(text)
     if len(units) != len(names):
-        raise SystemdShowError(f"systemctl show answered for {len(units)} of {len(names)} units")
+        raise systemd_show.SystemdShowError(f"systemctl show answered for {len(units)} of {len(names)} units")
     return units
 
 

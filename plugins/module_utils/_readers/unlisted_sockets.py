@@ -10,14 +10,14 @@ import os
 from collections.abc import Collection
 from contextlib import suppress
 
-from .._wire.inode_table import may_hold_tcp_port, parse_inodes, parse_socket_link
-from .processes import ProcessWalk, count_threads
+from .._wire import inode_table
+from . import processes
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PROTOCOL_NAME = "system.sockprotoname"  # include/uapi/linux/xattr.h; lsof(8) reads it as well
 
 
-class UnlistedWalk(ProcessWalk):
+class UnlistedWalk(processes.ProcessWalk):
     """Finds every TCP socket that is not in /proc/net/tcp of its holder's network namespace, instead of given sockets.
 
     unlisted: its holders (pid, descriptor) by inode. A socket of another namespace than its holder's is among them even
@@ -31,7 +31,7 @@ class UnlistedWalk(ProcessWalk):
         self._namespaces: set[int] = set()
 
     def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
-        if self._look_at_table(pid, directory, "") or count_threads(directory) <= 1:
+        if self._look_at_table(pid, directory, "") or processes.count_threads(directory) <= 1:
             return
         tasks = os.open("task", _DIRECTORY, dir_fd=directory)
         try:
@@ -51,7 +51,7 @@ class UnlistedWalk(ProcessWalk):
             with os.scandir(table) as entries:
                 for entry in entries:
                     try:
-                        inode = parse_socket_link(os.readlink(entry.name, dir_fd=table))
+                        inode = inode_table.parse_socket_link(os.readlink(entry.name, dir_fd=table))
                     except FileNotFoundError:
                         continue  # closed meanwhile
                     if inode is None or inode in self._left_out:
@@ -73,13 +73,13 @@ class UnlistedWalk(ProcessWalk):
             with suppress(OSError):  # no IPv6
                 file = os.open(f"{base}net/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
                 with open(file, "rb") as table:
-                    self._left_out |= parse_inodes(table.read())
+                    self._left_out |= inode_table.parse_inodes(table.read())
 
     def _may_be_tcp(self, table: int, name: str, inode: int) -> bool:
         if inode not in self.unlisted:
             with suppress(OSError):
                 # By way of our own descriptor: the call takes no directory, and a pid may be used again.
-                if not may_hold_tcp_port(os.getxattr(f"/proc/self/fd/{table}/{name}", _PROTOCOL_NAME)):
+                if not inode_table.may_hold_tcp_port(os.getxattr(f"/proc/self/fd/{table}/{name}", _PROTOCOL_NAME)):
                     self._left_out.add(inode)
                     return False
         return True

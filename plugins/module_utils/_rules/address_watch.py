@@ -13,43 +13,21 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Optional, Union
 
-from .._model.addresses import (
-    IFA_F_DADFAILED,
-    IFA_F_DEPRECATED,
-    IFA_F_OPTIMISTIC,
-    IFA_F_TENTATIVE,
-    IFF_UP,
-    Address,
-    Link,
-)
-from .._model.changes import (
-    ABSENT,
-    ADDED,
-    BINDABLE,
-    CHANGED,
-    LINK_ADDED,
-    LINK_CHANGED,
-    LINK_REMOVED,
-    REMOVED,
-    REREAD,
-    Change,
-    Event,
-    Wish,
-)
+from .._model import addresses, changes
 
 KEPT_EVENTS = 1000
 
 Key = tuple[int, bytes, int, Optional[bytes]]
 
 _FLAG_NAMES = (
-    (IFA_F_TENTATIVE, "tentative"),
-    (IFA_F_OPTIMISTIC, "optimistic"),
-    (IFA_F_DADFAILED, "dadfailed"),
-    (IFA_F_DEPRECATED, "deprecated"),
+    (addresses.IFA_F_TENTATIVE, "tentative"),
+    (addresses.IFA_F_OPTIMISTIC, "optimistic"),
+    (addresses.IFA_F_DADFAILED, "dadfailed"),
+    (addresses.IFA_F_DEPRECATED, "deprecated"),
 )
 
 
-def is_bindable(address: Address) -> bool:
+def is_bindable(address: addresses.Address) -> bool:
     """Would a plain bind of an address that is on an interface succeed: IPv4 always, IPv6 once DAD has accepted it.
 
     ipv6_chk_addr(), net/ipv6/addrconf.c: tentative addresses do not count unless they are optimistic (RFC 4429). The
@@ -57,39 +35,41 @@ def is_bindable(address: Address) -> bool:
     """
     if address.family == "ipv4":
         return True
-    if address.flags is None or address.flags & IFA_F_DADFAILED:
+    if address.flags is None or address.flags & addresses.IFA_F_DADFAILED:
         return False
-    return not address.flags & IFA_F_TENTATIVE or bool(address.flags & IFA_F_OPTIMISTIC)
+    return not address.flags & addresses.IFA_F_TENTATIVE or bool(address.flags & addresses.IFA_F_OPTIMISTIC)
 
 
-def name_flags(subject: Union[Address, Link]) -> tuple[str, ...]:
-    if isinstance(subject, Link):
-        return () if subject.flags is None else ("up" if subject.flags & IFF_UP else "down",)
+def name_flags(subject: Union[addresses.Address, addresses.Link]) -> tuple[str, ...]:
+    if isinstance(subject, addresses.Link):
+        return () if subject.flags is None else ("up" if subject.flags & addresses.IFF_UP else "down",)
     return tuple(name for flag, name in _FLAG_NAMES if (subject.flags or 0) & flag)
 
 
 class AddressWatch:
     """`reread` first, then `apply` and `reread` as they come; `find_wait` says how it stands."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: changes.Wish) -> None:
         self.wish = wish
-        self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self.events: deque[changes.Event] = deque(maxlen=KEPT_EVENTS)
         self.event_count = 0
         self.held_since: Optional[float] = None  # None: it is not so
         self._begun = False
-        self._links: dict[int, Link] = {}
-        self._addresses: dict[Key, Address] = {}  # those that the prefix covers, on any link
+        self._links: dict[int, addresses.Link] = {}
+        self._addresses: dict[Key, addresses.Address] = {}  # those that the prefix covers, on any link
         self._matching: set[Key] = set()  # those on the right link, too
         self._usable: set[Key] = set()  # those that can be bound, too
 
-    def reread(self, links: Iterable[Link], addresses: Iterable[Address], now: float, continuous: bool) -> None:
+    def reread(
+        self, links: Iterable[addresses.Link], listed: Iterable[addresses.Address], now: float, continuous: bool
+    ) -> None:
         """Takes over a whole reading. Not `continuous`: something was missed, so what is so counts from now on only."""
         if not continuous:
             self.held_since = None
             if self._begun:
-                self._note(now, REREAD, None, None)
+                self._note(now, changes.REREAD, None, None)
         present_links = {link.ifindex: link for link in links}
-        present = {_make_key(address): address for address in addresses if self._covers(address)}
+        present = {_make_key(address): address for address in listed if self._covers(address)}
         if self._begun:
             self._apply_differences(present_links, present, now)
         else:  # the first reading is where the story starts, and no event
@@ -99,9 +79,9 @@ class AddressWatch:
                 self._store(address)
         self._judge(now)
 
-    def apply(self, change: Change, now: float) -> None:
+    def apply(self, change: changes.Change, now: float) -> None:
         subject = change.subject
-        if isinstance(subject, Link):
+        if isinstance(subject, addresses.Link):
             self._apply_link(subject, change.gone, now)
         elif self._covers(subject):
             self._apply_address(subject, change.gone, now)
@@ -113,7 +93,7 @@ class AddressWatch:
             return None
         return max(self.held_since + self.wish.settle - now, 0.0)
 
-    def list_matching(self) -> list[tuple[Address, Optional[str]]]:
+    def list_matching(self) -> list[tuple[addresses.Address, Optional[str]]]:
         """The addresses that the wish is about, as they are now, with the names of their links; sorted."""
         found = [self._addresses[key] for key in self._matching]
         found.sort(key=lambda address: (address.family, address.packed, address.ifindex, address.prefixlen))
@@ -123,16 +103,16 @@ class AddressWatch:
         return any(link.name == self.wish.interface for link in self._links.values())
 
     def _judge(self, now: float) -> None:
-        if self.wish.state == ABSENT:
+        if self.wish.state == changes.ABSENT:
             holds = not self._matching
         else:
-            holds = bool(self._usable if self.wish.state == BINDABLE else self._matching)
+            holds = bool(self._usable if self.wish.state == changes.BINDABLE else self._matching)
         if not holds:
             self.held_since = None
         elif self.held_since is None:
             self.held_since = now
 
-    def _covers(self, address: Address) -> bool:
+    def _covers(self, address: addresses.Address) -> bool:
         return self.wish.prefix is None or self.wish.prefix.covers(address.packed)
 
     def _name(self, ifindex: int) -> Optional[str]:
@@ -142,30 +122,32 @@ class AddressWatch:
     def _is_on_right_link(self, ifindex: int) -> bool:
         return self.wish.interface is None or self._name(ifindex) == self.wish.interface
 
-    def _apply_differences(self, links: dict[int, Link], addresses: dict[Key, Address], now: float) -> None:
-        for key in [key for key in self._addresses if key not in addresses]:
+    def _apply_differences(
+        self, links: dict[int, addresses.Link], present: dict[Key, addresses.Address], now: float
+    ) -> None:
+        for key in [key for key in self._addresses if key not in present]:
             self._apply_address(self._addresses[key], True, now)
         for ifindex in [ifindex for ifindex in self._links if ifindex not in links]:
             self._apply_link(self._links[ifindex], True, now)
         for link in links.values():
             self._apply_link(link, False, now)
-        for key, address in addresses.items():
+        for key, address in present.items():
             if self._addresses.get(key) != address:
                 self._apply_address(address, False, now)
 
-    def _apply_address(self, address: Address, gone: bool, now: float) -> None:
+    def _apply_address(self, address: addresses.Address, gone: bool, now: float) -> None:
         key = _make_key(address)
         known = key in self._addresses
         if gone:
-            event = REMOVED
+            event = changes.REMOVED
             self._forget(key)
         else:
-            event = CHANGED if known else ADDED
+            event = changes.CHANGED if known else changes.ADDED
             self._store(address)
         if (known or not gone) and self._is_on_right_link(address.ifindex):
             self._note(now, event, address, self._links.get(address.ifindex))
 
-    def _apply_link(self, link: Link, gone: bool, now: float) -> None:
+    def _apply_link(self, link: addresses.Link, gone: bool, now: float) -> None:
         before = self._links.get(link.ifindex)
         if gone:
             self._remove_link(link, now)
@@ -177,17 +159,17 @@ class AddressWatch:
                 self._store(address)
         concerns = self.wish.interface in (link.name, before.name if before else link.name)
         if concerns and (before is None or (before.name, before.flags) != (link.name, link.flags)):
-            self._note(now, LINK_ADDED if before is None else LINK_CHANGED, None, link)
+            self._note(now, changes.LINK_ADDED if before is None else changes.LINK_CHANGED, None, link)
 
-    def _remove_link(self, link: Link, now: float) -> None:
+    def _remove_link(self, link: addresses.Link, now: float) -> None:
         gone = [(key, address) for key, address in self._addresses.items() if address.ifindex == link.ifindex]
         concerns = self._is_on_right_link(link.ifindex) and (self.wish.interface is not None or bool(gone))
         for _key, address in gone:  # the kernel tells of them first; this is for what it did not tell
             self._apply_address(address, True, now)
         if self._links.pop(link.ifindex, None) is not None and concerns:
-            self._note(now, LINK_REMOVED, None, link)
+            self._note(now, changes.LINK_REMOVED, None, link)
 
-    def _store(self, address: Address) -> None:
+    def _store(self, address: addresses.Address) -> None:
         key = _make_key(address)
         self._forget(key)
         self._addresses[key] = address
@@ -201,15 +183,17 @@ class AddressWatch:
         self._matching.discard(key)
         self._usable.discard(key)
 
-    def _note(self, now: float, event: str, address: Optional[Address], link: Optional[Link]) -> None:
+    def _note(
+        self, now: float, event: str, address: Optional[addresses.Address], link: Optional[addresses.Link]
+    ) -> None:
         self.event_count += 1
         subject = address if address is not None else link
         ifindex = address.ifindex if address is not None else link.ifindex if link is not None else None
         flags = name_flags(subject) if subject is not None else ()
-        self.events.append(Event(now, event, link.name if link is not None else None, ifindex, address, flags))
+        self.events.append(changes.Event(now, event, link.name if link is not None else None, ifindex, address, flags))
 
 
-def _make_key(address: Address) -> Key:
+def _make_key(address: addresses.Address) -> Key:
     # What the kernel takes for one address: __inet_insert_ifa(), net/ipv4/devinet.c; ipv6_add_addr(),
     # net/ipv6/addrconf.c
     return (address.ifindex, address.packed, address.prefixlen, address.peer)

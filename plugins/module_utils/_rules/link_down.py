@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.addresses import IFF_LOOPBACK, IFF_UP, Link
-from .._model.findings import FAIL, INFO, MANUAL, WARNING, Finding
-from .._model.listeners import INTENDED, VALID, WILDCARD, Listener
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import addresses, bindings, findings
+from . import views
 
 SLUG = "link-down"
 
 _DOWN_STATES = ("down", "lowerlayerdown", "notpresent")
 
 
-def find_links_down(view: View) -> Iterator[Finding]:
+def find_links_down(view: views.View) -> Iterator[findings.Finding]:
     """The bind address is local, but the only link that has it is down."""
     concerned = [listener for listener in view.listeners if _has_links(listener)]
     if not view.capabilities.link_state or not view.locality.links:
-        yield from find_unknown(SLUG, WARNING, concerned, "it cannot be seen whether the link of the address is up")
+        yield from views.find_unknown(
+            SLUG, findings.WARNING, concerned, "it cannot be seen whether the link of the address is up"
+        )
         return
     for listener in concerned:
         socket = listener.socket
@@ -31,34 +31,37 @@ def find_links_down(view: View) -> Iterator[Finding]:
             continue
         names = ", ".join(link.name for link in links)
         # docker0 and its like have no carrier until the first container runs: nothing is wrong with them.
-        idle_bridge = all(link.kind == "bridge" and (link.flags or 0) & IFF_UP for link in links)
-        yield Finding(
+        idle_bridge = all(link.kind == "bridge" and (link.flags or 0) & addresses.IFF_UP for link in links)
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=INFO if idle_bridge else WARNING,
-            message=f"{describe_holder(listener)} listens on {describe_endpoint(socket)}, but {names} is down",
+            verdict=findings.FAIL,
+            severity=findings.INFO if idle_bridge else findings.WARNING,
+            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
+            f" but {names} is down",
             listener=listener,
-            remedy=MANUAL,
+            remedy=findings.MANUAL,
             remedy_reason=f"bring {names} up; the listener then serves without a restart",
             evidence={"links": [_describe(link) for link in links]},
         )
 
 
-def _has_links(listener: Listener) -> bool:
+def _has_links(listener: bindings.Listener) -> bool:
     state = listener.binding.state
-    return state in (VALID, INTENDED) or (state == WILDCARD and bool(listener.socket.ifindex))
+    return state in (bindings.VALID, bindings.INTENDED) or (
+        state == bindings.WILDCARD and bool(listener.socket.ifindex)
+    )
 
 
-def _describe(link: Link) -> dict[str, object]:
+def _describe(link: addresses.Link) -> dict[str, object]:
     return {"name": link.name, "ifindex": link.ifindex, "operstate": link.operstate, "up": _is_up(link)}
 
 
-def _is_up(link: Link) -> bool:
-    return bool((link.flags or 0) & IFF_UP)
+def _is_up(link: addresses.Link) -> bool:
+    return bool((link.flags or 0) & addresses.IFF_UP)
 
 
-def _is_down(link: Link) -> bool:
+def _is_down(link: addresses.Link) -> bool:
     """Switched off, or up without a carrier. Loopback and many virtual links have no operational state: not down."""
     if link.flags is None:
         return False
-    return not _is_up(link) or (link.operstate in _DOWN_STATES and not link.flags & IFF_LOOPBACK)
+    return not _is_up(link) or (link.operstate in _DOWN_STATES and not link.flags & addresses.IFF_LOOPBACK)

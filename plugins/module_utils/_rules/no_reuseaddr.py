@@ -8,37 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.findings import FAIL, MANUAL, WARNING, Finding
-from .._model.listeners import TCP, Listener
-from .._model.owners import KERNEL
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import bindings, findings, owners
+from . import views
 
 SLUG = "no-reuseaddr"
 
 
-def find_missing_reuseaddr(view: View) -> Iterator[Finding]:
+def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
     """A live TCP listener has no SO_REUSEADDR, so that a restart fails while connections are around."""
-    hidden: dict[str, list[Listener]] = {}
+    hidden: dict[str, list[bindings.Listener]] = {}
     for listener in view.listeners:
         socket, options = listener.socket, listener.options
-        if socket.protocol != TCP or listener.ownership.status == KERNEL:
+        if socket.protocol != bindings.TCP or listener.ownership.status == owners.KERNEL:
             continue
         if options.reuseaddr is None:
             hidden.setdefault(options.reason or "not read", []).append(listener)
         if options.reuseaddr is not False or options.reuseport:
             continue  # SO_REUSEPORT of the same user has the same effect (inet_bind_conflict)
-        yield Finding(
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=WARNING,
-            message=f"{describe_holder(listener)} listens on {describe_endpoint(socket)} without SO_REUSEADDR: after a"
-            " stop, its last connections keep the port busy, and a start fails with EADDRINUSE",
+            verdict=findings.FAIL,
+            severity=findings.WARNING,
+            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)} without"
+            " SO_REUSEADDR: after a stop, its last connections keep the port busy, and a start fails with EADDRINUSE",
             listener=listener,
-            remedy=MANUAL,
+            remedy=findings.MANUAL,
             remedy_reason="let the program set SO_REUSEADDR on the socket before bind(), at every start"
             " (docs/guides/reuse_settings.md). The first restart after that change may still fail, as the connections"
             " of the old socket lack it: wait a minute between stop and start",
             evidence={"reuseaddr": False, "reuseport": options.reuseport},
         )
     for reason, listeners in hidden.items():
-        yield from find_unknown(SLUG, WARNING, listeners, f"whether SO_REUSEADDR is set could not be read: {reason}")
+        yield from views.find_unknown(
+            SLUG, findings.WARNING, listeners, f"whether SO_REUSEADDR is set could not be read: {reason}"
+        )

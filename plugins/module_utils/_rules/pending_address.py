@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.addresses import IFA_F_DADFAILED
-from .._model.findings import ERROR, FAIL, MANUAL, WAIT, WARNING, Finding
-from .._model.listeners import IPV6, PENDING, WILDCARD
-from .._wire.text import format_address
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import addresses, bindings, findings
+from .._wire import spelling
+from . import views
 
 SLUG = "pending-address"
 
@@ -22,26 +20,30 @@ _UNSEEN = "it cannot be seen whether the address is tentative or a duplicate"
 _WAIT = "duplicate address detection ends within seconds once the link is up; the listener then serves by itself"
 
 
-def find_pending_addresses(view: View) -> Iterator[Finding]:
+def find_pending_addresses(view: views.View) -> Iterator[findings.Finding]:
     """The bind address is tentative, or duplicate address detection failed for it."""
     for listener in view.listeners:
-        if listener.binding.state != PENDING:
+        if listener.binding.state != bindings.PENDING:
             continue
         socket = listener.socket
-        address = format_address(socket.packed)
-        duplicate = any((found.flags or 0) & IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
-        where = f"{describe_holder(listener)} listens on {describe_endpoint(socket)}"
+        address = spelling.format_address(socket.packed)
+        duplicate = any((found.flags or 0) & addresses.IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
+        where = f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)}"
         resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
-        yield Finding(
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=ERROR if duplicate else WARNING,
+            verdict=findings.FAIL,
+            severity=findings.ERROR if duplicate else findings.WARNING,
             message=f"{where}, but {_DUPLICATE if duplicate else _TENTATIVE}",
             listener=listener,
-            remedy=MANUAL if duplicate else WAIT,
+            remedy=findings.MANUAL if duplicate else findings.WAIT,
             remedy_reason=resolve if duplicate else _WAIT,
             evidence={"reason": listener.binding.reason, "dadfailed": duplicate},
         )
     if not view.capabilities.address_flags:
-        unseen = [item for item in view.listeners if item.socket.family == IPV6 and item.binding.state != WILDCARD]
-        yield from find_unknown(SLUG, WARNING, unseen, _UNSEEN)
+        unseen = [
+            item
+            for item in view.listeners
+            if item.socket.family == bindings.IPV6 and item.binding.state != bindings.WILDCARD
+        ]
+        yield from views.find_unknown(SLUG, findings.WARNING, unseen, _UNSEEN)

@@ -8,32 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.findings import FAIL, INFO, MANUAL, Finding
-from .._model.listeners import VALID
-from .._wire.text import format_address
-from .view import View, describe_endpoint, describe_holder
+from .._model import bindings, findings
+from .._wire import spelling
+from . import views
 
 SLUG = "pinned-elsewhere"
 
 
-def find_pinned_elsewhere(view: View) -> Iterator[Finding]:
+def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
     """The listener is pinned to a link, and only other links have its bind address."""
     links = view.locality.links
     for listener in view.listeners:
         socket = listener.socket
-        if listener.binding.state != VALID or not view.locality.is_pinned_elsewhere(socket):
+        if listener.binding.state != bindings.VALID or not view.locality.is_pinned_elsewhere(socket):
             continue
         pinned = links[socket.ifindex or 0].name
         holders = sorted({links[found.ifindex].name for found in view.locality.addresses_for(socket)})
-        where = f"{describe_holder(listener)} listens on {describe_endpoint(socket)}"
-        yield Finding(
+        where = f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)}"
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=INFO,  # an address kept on lo for a service on one link is a common and sound set-up
+            verdict=findings.FAIL,
+            severity=findings.INFO,  # an address kept on lo for a service on one link is a common and sound set-up
             message=f"{where}, pinned to {pinned}, but that address is on {', '.join(holders)}",
             listener=listener,
-            remedy=MANUAL,
-            remedy_reason=f"only what arrives by {pinned} reaches it; if {format_address(socket.packed)} moved to"
-            " another link, configure the service for that one and restart it",
+            remedy=findings.MANUAL,
+            remedy_reason=f"only what arrives by {pinned} reaches it; if {spelling.format_address(socket.packed)} moved"
+            " to another link, configure the service for that one and restart it",
             evidence={"reason": listener.binding.reason, "pinned_to": pinned, "address_on": holders},
         )

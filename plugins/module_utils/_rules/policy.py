@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from .._model import bindings, owners
 from .._model.addresses import Prefix, unmap
-from .._model.listeners import Listener, Socket
-from .._model.owners import DENIED, UNKNOWN
 
 
 class Selection(NamedTuple):
@@ -24,11 +23,11 @@ class Selection(NamedTuple):
     units: tuple[str, ...]  # globs on unit names and container names
 
 
-def make_socket_filter(selection: Selection) -> Callable[[Socket], bool]:
+def make_socket_filter(selection: Selection) -> Callable[[bindings.Socket], bool]:
     """What can be decided before anything but the socket is known."""
     ports, addresses = selection.ports, selection.addresses
 
-    def is_wanted(socket: Socket) -> bool:
+    def is_wanted(socket: bindings.Socket) -> bool:
         if ports and not any(socket.port in block for block in ports):
             return False
         return not addresses or any(prefix.covers(unmap(socket.packed)) for prefix in addresses)
@@ -37,8 +36,8 @@ def make_socket_filter(selection: Selection) -> Callable[[Socket], bool]:
 
 
 def select_units(
-    listeners: Sequence[Listener], units: Sequence[str], sees_services: bool = True
-) -> tuple[list[Listener], int]:
+    listeners: Sequence[bindings.Listener], units: Sequence[str], sees_services: bool = True
+) -> tuple[list[bindings.Listener], int]:
     """Those whose unit matches a glob, and how many could not be decided because their unit cannot be seen.
 
     sees_services: whether a holder without a unit is known to have none.
@@ -49,7 +48,7 @@ def select_units(
     for listener in listeners:
         service = listener.ownership.service
         if service is None:
-            undecided += not sees_services or listener.ownership.status in (DENIED, UNKNOWN)
+            undecided += not sees_services or listener.ownership.status in (owners.DENIED, owners.UNKNOWN)
         elif any(fnmatchcase(service.unit, pattern) for pattern in units):
             matching.append(listener)
     return matching, undecided

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model.listeners import STALE_ADDRESS, STALE_INTERFACE, TCP
-from .._model.owners import Service
-from .._model.plans import RESTART, RESTART_SOCKET
-from .restart_plan import label_service
+from .._model import bindings, owners, plans
+from . import restart_plan
 
 FIXED = "fixed"
 STILL_STALE = "still_stale"
@@ -72,19 +70,19 @@ def rank(outcome: Outcome) -> tuple[int, str]:
     return OUTCOMES.index(outcome.outcome), outcome.label
 
 
-def is_of(before: Before, service: Optional[Service]) -> bool:
+def is_of(before: Before, service: Optional[owners.Service]) -> bool:
     """Whether what that service holds counts: another one that listens in the same place does not serve for this one.
     A container that was made anew is another one with the same engine, and which one may not be known.
     """
     if before.engine:
         return service is None or (service.scope, service.manager) == ("container", before.engine)
-    label = label_service(service)
+    label = restart_plan.label_service(service)
     return label == before.label or (bool(label) and label == before.companion)
 
 
 def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collection[Refused]) -> Outcome:
     """states: binding state of each listener that the unit has now. refused: TCP connects that did not succeed."""
-    stale = [place for place in before.stale if states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)]
+    stale = [place for place in before.stale if states.get(place) in (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE)]
     if before.action == "none":
         if stale and before.waited:
             why = f"nothing was done, as its port was not clear in time: {before.left}; {_WAIT_LONGER}"
@@ -98,8 +96,8 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
         place
         for place in wanted
         if not _is_served(place, states)
-        or (place.protocol == TCP and _is_refused(place, refused, before.tried))
-        or states.get(place) in (STALE_ADDRESS, STALE_INTERFACE)
+        or (place.protocol == bindings.TCP and _is_refused(place, refused, before.tried))
+        or states.get(place) in (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE)
     )
     named = ", ".join(map(describe_place, missing))
     if before.failed is not None:
@@ -114,7 +112,7 @@ def judge_outcome(before: Before, states: Mapping[Place, str], refused: Collecti
         return Outcome(before.label, MISSING, f"it served these before and does not now: {named}", missing)
     if stale:
         gone = ", ".join(map(describe_place, stale))
-        how = "it took {} again" if before.action in (RESTART, RESTART_SOCKET) else "it still holds {}"
+        how = "it took {} again" if before.action in (plans.RESTART, plans.RESTART_SOCKET) else "it still holds {}"
         return Outcome(before.label, STILL_STALE, how.format(gone), missing)
     if missing:
         return Outcome(before.label, MISSING, f"it does not listen where it should: {named}", missing)

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
-from .._model.findings import FAIL, MANUAL, WAIT, WARNING, Finding
-from .._model.listeners import PENDING, STALE_ADDRESS, STALE_INTERFACE, TCP, UNKNOWN, Listener
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import bindings, findings
+from . import views
 
 SLUG = "restart-blocked"
 
-_TOLD_BY_OTHERS = (STALE_ADDRESS, STALE_INTERFACE, PENDING, UNKNOWN)
+_TOLD_BY_OTHERS = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING, bindings.UNKNOWN)
 
 
-def find_blocked_restarts(view: View) -> Iterator[Finding]:
+def find_blocked_restarts(view: views.View) -> Iterator[findings.Finding]:
     """A restart right now would fail with EADDRINUSE."""
-    hidden: dict[str, list[Listener]] = {}
+    hidden: dict[str, list[bindings.Listener]] = {}
     if view.restarts is None:
         return
     links = view.locality.links
@@ -33,31 +32,37 @@ def find_blocked_restarts(view: View) -> Iterator[Finding]:
             hidden.setdefault(outlook.reason or "", []).append(listener)
         if outlook.verdict != "blocked":
             continue
-        from .blockers import describe_blockers, group_blockers, list_blockers
+        from . import blockers
 
-        groups = group_blockers(outlook.blockers, holders)
+        groups = blockers.group_blockers(outlook.blockers, holders)
         seconds = outlook.clear_in_seconds
-        yield Finding(
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=WARNING,
-            message=f"a restart of {describe_holder(listener)} would fail now with {outlook.errno}:"
-            f" {describe_endpoint(listener.socket)} is kept busy by {describe_blockers(groups)}",
+            verdict=findings.FAIL,
+            severity=findings.WARNING,
+            message=f"a restart of {views.describe_holder(listener)} would fail now with {outlook.errno}:"
+            f" {views.describe_endpoint(listener.socket)} is kept busy by {blockers.describe_blockers(groups)}",
             listener=listener,
-            remedy=MANUAL if seconds is None else WAIT,
+            remedy=findings.MANUAL if seconds is None else findings.WAIT,
             remedy_reason=_explain(seconds),
-            evidence={"errno": outlook.errno, "clear_in_seconds": seconds, "blockers": list_blockers(groups, links)},
+            evidence={
+                "errno": outlook.errno,
+                "clear_in_seconds": seconds,
+                "blockers": blockers.list_blockers(groups, links),
+            },
         )
     for reason, listeners in hidden.items():
-        yield from find_unknown(SLUG, WARNING, listeners, f"whether a restart would succeed is not known: {reason}")
+        yield from views.find_unknown(
+            SLUG, findings.WARNING, listeners, f"whether a restart would succeed is not known: {reason}"
+        )
 
 
-def may_be_blocked(listener: Listener) -> bool:
+def may_be_blocked(listener: bindings.Listener) -> bool:
     """Whether this rule wants to know what else is on the port.
 
     Not of UDP, where nothing outlives its socket. Not of what could not be read: no-reuseaddr says so already.
     """
-    return listener.socket.protocol == TCP and listener.options.reuseaddr is False
+    return listener.socket.protocol == bindings.TCP and listener.options.reuseaddr is False
 
 
 def _explain(seconds: Optional[int]) -> str:

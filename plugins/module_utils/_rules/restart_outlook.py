@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model.connections import BOUND, LISTENING
-from .._model.listeners import IPV6, STALE_INTERFACE, TCP, VALID, WILDCARD, Binding, Listener, Socket
-from .._model.restarts import OK, UNAVAILABLE, UNKNOWN, Claim, Outlook
+from .._model import bindings, connections, restarts
+from . import reuse
 from .locality import Locality
-from .reuse import Held, foresee, may_conflict
 
 _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
@@ -26,14 +24,14 @@ _UNREAD_DOMAINS = "whether VRFs keep TCP ports apart (net.ipv4.tcp_l3mdev_accept
 class PortUse(NamedTuple):
     """Everything that holds the ports concerned. A protocol that could not be read is in `unread`, with the reason."""
 
-    held: Mapping[tuple[str, int], Sequence[Held]]  # by protocol and port
+    held: Mapping[tuple[str, int], Sequence[reuse.Held]]  # by protocol and port
     unread: Mapping[str, str]
     is_shared: Optional[bool]  # net.ipv4.tcp_l3mdev_accept: TCP ports are not kept apart by VRF; None = unknown
     unlisted: Optional[str] = None  # why TCP sockets that are merely bound are missing; None: they are not
     doubtful: Collection[int] = ()  # inodes of sockets that may have lost their port with their connection
 
 
-def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Outlook:
+def foresee_restart(listener: bindings.Listener, use: PortUse, locality: Locality) -> restarts.Outlook:
     """If this listener were closed now and bound and listened on again with the same options, everything else on the
     port staying as it is: what would the kernel answer?
 
@@ -55,19 +53,19 @@ def foresee_restart(listener: Listener, use: PortUse, locality: Locality) -> Out
     if obstacle is not None:
         return obstacle
     if not needs_connections(listener) and stands_free(listener, use, locality):
-        return Outlook(OK, None, (), None, None)
+        return restarts.Outlook(restarts.OK, None, (), None, None)
     claim = make_claim(listener)
     if claim is None:
         return make_unknown("the source of this socket does not tell whether it is pinned and whether it is IPv6-only")
     return foresee_port(claim, use, locality, {socket.inode}, options.reason)
 
 
-def needs_connections(listener: Listener) -> bool:
+def needs_connections(listener: bindings.Listener) -> bool:
     """Whether a restart depends on more of the port than what listens there or is merely bound."""
-    return listener.socket.protocol != TCP or not listener.options.reuseaddr
+    return listener.socket.protocol != bindings.TCP or not listener.options.reuseaddr
 
 
-def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
+def stands_free(listener: bindings.Listener, use: PortUse, locality: Locality) -> bool:
     """Whether nothing else that listens or is merely bound can be in the way of a restart, nor have connections that
     are: beside SO_REUSEPORT there may be listeners without SO_REUSEADDR."""
     socket, claim = listener.socket, make_claim(listener)
@@ -76,40 +74,40 @@ def stands_free(listener: Listener, use: PortUse, locality: Locality) -> bool:
     rows = [
         row
         for row in use.held.get((socket.protocol, socket.port), ())
-        if row.occupant.state in (LISTENING, BOUND) and row.occupant.inode != socket.inode
+        if row.occupant.state in (connections.LISTENING, connections.BOUND) and row.occupant.inode != socket.inode
     ]
     if not rows:
         return True
     if claim is None or not all(flags.reuseaddr for row in rows for flags in row.flags):
         return False
-    return not may_conflict(claim, _keep_domain(claim, rows, use, locality))
+    return not reuse.may_conflict(claim, _keep_domain(claim, rows, use, locality))
 
 
-def make_claim(listener: Listener) -> Optional[Claim]:
+def make_claim(listener: bindings.Listener) -> Optional[restarts.Claim]:
     """What the same program would ask for; None where the source of the socket does not tell enough."""
     socket, options = listener.socket, listener.options
-    if socket.ifindex is None or (socket.family == IPV6 and socket.v6only is None):
+    if socket.ifindex is None or (socket.family == bindings.IPV6 and socket.v6only is None):
         return None
-    return Claim(
+    return restarts.Claim(
         socket.protocol, socket.family, socket.packed, socket.port, socket.ifindex, bool(socket.v6only),
         options.reuseaddr, options.reuseport, socket.uid,
     )  # fmt: skip
 
 
-def judge_address(binding: Binding, anywhere: Optional[bool]) -> Optional[Outlook]:
-    if binding.state == STALE_INTERFACE:
+def judge_address(binding: bindings.Binding, anywhere: Optional[bool]) -> Optional[restarts.Outlook]:
+    if binding.state == bindings.STALE_INTERFACE:
         return make_unknown(_UNPINNED_NAME)
     if binding.rebindable or anywhere:
         return None
     if binding.rebindable is None:
         # Of an address that is in order, only the pin can leave it open; the reason speaks of the address then.
-        return make_unknown(_UNSEEN_PIN if binding.state in (VALID, WILDCARD) else binding.reason)
+        return make_unknown(_UNSEEN_PIN if binding.state in (bindings.VALID, bindings.WILDCARD) else binding.reason)
     if anywhere is None:
         return make_unknown(f"{binding.reason}, but it cannot be seen whether the socket has IP_FREEBIND")
-    return Outlook(UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)
+    return restarts.Outlook(restarts.UNAVAILABLE, "EADDRNOTAVAIL", (), None, binding.reason)
 
 
-def may_be_anywhere(socket: Socket) -> Optional[bool]:
+def may_be_anywhere(socket: bindings.Socket) -> Optional[bool]:
     """IP_FREEBIND or IP_TRANSPARENT: the address need not be there. None = it cannot be seen."""
     if socket.freebind or socket.transparent:
         return True
@@ -117,26 +115,28 @@ def may_be_anywhere(socket: Socket) -> Optional[bool]:
 
 
 def foresee_port(
-    claim: Claim, use: PortUse, locality: Locality, closing: Collection[int], unread_options: Optional[str]
-) -> Outlook:
+    claim: restarts.Claim, use: PortUse, locality: Locality, closing: Collection[int], unread_options: Optional[str]
+) -> restarts.Outlook:
     if claim.protocol in use.unread:
         return make_unknown(use.unread[claim.protocol])
-    if use.is_shared is None and claim.protocol == TCP:
+    if use.is_shared is None and claim.protocol == bindings.TCP:
         answers = [
             foresee_port(claim, use._replace(is_shared=guess), locality, closing, unread_options)
             for guess in (False, True)
         ]
         return answers[0] if answers[0].verdict == answers[1].verdict else make_unknown(_UNREAD_DOMAINS)
     rows = use.held.get((claim.protocol, claim.port), ())
-    outlook = foresee(claim, _keep_domain(claim, rows, use, locality), closing)
-    if outlook.verdict == UNKNOWN and unread_options:
+    outlook = reuse.foresee(claim, _keep_domain(claim, rows, use, locality), closing)
+    if outlook.verdict == restarts.UNKNOWN and unread_options:
         return outlook._replace(reason=unread_options)
     return outlook
 
 
-def _keep_domain(claim: Claim, rows: Sequence[Held], use: PortUse, locality: Locality) -> Sequence[Held]:
+def _keep_domain(
+    claim: restarts.Claim, rows: Sequence[reuse.Held], use: PortUse, locality: Locality
+) -> Sequence[reuse.Held]:
     """Those in the claim's L3 domain; all where it is not known whether domains are kept apart."""
-    if claim.protocol != TCP or use.is_shared is not False:
+    if claim.protocol != bindings.TCP or use.is_shared is not False:
         return rows
     domain = _find_domain(claim.ifindex, locality)
     return [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
@@ -146,5 +146,5 @@ def _find_domain(ifindex: int, locality: Locality) -> int:
     return locality.target(bytes(4), ifindex).vrf if ifindex else 0
 
 
-def make_unknown(reason: str) -> Outlook:
-    return Outlook(UNKNOWN, None, (), None, reason)
+def make_unknown(reason: str) -> restarts.Outlook:
+    return restarts.Outlook(restarts.UNKNOWN, None, (), None, reason)

@@ -15,20 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Optional, TypeVar
 
-from .._model.owners import DENIED, KERNEL, Service
-from .._model.plans import (
-    CUSTOM,
-    NONE,
-    RELOAD,
-    RESTART,
-    RESTART_SOCKET,
-    Case,
-    Plan,
-    Settings,
-    Wait,
-)
-from .._model.units import Unit
-from .restart_proof import OVERRIDABLE, PORT_BUSY, PROVEN, Judgement, judge_proof
+from .._model import owners, plans, units
+from . import restart_proof
 
 FORCED = "forced"
 AFTER_WAIT = "after_wait"
@@ -48,8 +36,8 @@ _PROXIES = {
 }
 _PUBLISHED = "restart that container, publishing its port on an address that is there"
 _OWNERLESS = {
-    DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
-    KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
+    owners.DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
+    owners.KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
 }
 
 
@@ -64,82 +52,97 @@ class Refusal(NamedTuple):
     advice: str
 
 
-Rule = Callable[[Case, Settings], Optional[Refusal]]
+Rule = Callable[[plans.Case, plans.Settings], Optional[Refusal]]
 
 
-def plan_restarts(cases: Sequence[Case], settings: Settings) -> list[Plan]:
+def plan_restarts(cases: Sequence[plans.Case], settings: plans.Settings) -> list[plans.Plan]:
     """One plan for each case: those that act first, in the order in which they are to be carried out."""
-    plans = [plan_unit(case, settings) for case in cases]
-    acting = _order([plan for plan in plans if plan.action != NONE])
+    planned = [plan_unit(case, settings) for case in cases]
+    acting = _order([plan for plan in planned if plan.action != plans.NONE])
     kept = acting[: settings.max_units]
     beyond = [_refuse_beyond(plan, settings.max_units) for plan in acting[settings.max_units :]]
-    return kept + beyond + [plan for plan in plans if plan.action == NONE]
+    return kept + beyond + [plan for plan in planned if plan.action == plans.NONE]
 
 
-def plan_unit(case: Case, settings: Settings) -> Plan:
+def plan_unit(case: plans.Case, settings: plans.Settings) -> plans.Plan:
     for rule in RULES:
         refusal = rule(case, settings)
         if refusal is not None:
-            return Plan(case, NONE, *refusal, None)
+            return plans.Plan(case, plans.NONE, *refusal, None)
     action = choose_action(case, settings)
-    judgement = judge_proof(case)
+    judgement = restart_proof.judge_proof(case)
     # A reload as well: sshd ends when it then finds no address to listen on.
-    if case.carries_run and (judgement.state in OVERRIDABLE or case.check is None):
-        missing = judgement.reason if judgement.state in OVERRIDABLE else "its configuration cannot be checked"
-        return Plan(
-            case, NONE, "carries_run", f"{case.carries_run}, and {missing}", judgement.advice or _CHECK_ADVICE, None
+    if case.carries_run and (judgement.state in restart_proof.OVERRIDABLE or case.check is None):
+        missing = (
+            judgement.reason if judgement.state in restart_proof.OVERRIDABLE else "its configuration cannot be checked"
         )
-    if action == RELOAD and not case.rebinds_on_reload:
-        return Plan(case, action, RELOADED, "told to reload, as wanted, which is taken to end nothing", "", None)
+        return plans.Plan(
+            case,
+            plans.NONE,
+            "carries_run",
+            f"{case.carries_run}, and {missing}",
+            judgement.advice or _CHECK_ADVICE,
+            None,
+        )
+    if action == plans.RELOAD and not case.rebinds_on_reload:
+        return plans.Plan(case, action, RELOADED, "told to reload, as wanted, which is taken to end nothing", "", None)
     return _plan_by_proof(case, settings, action, judgement)
 
 
-def _plan_by_proof(case: Case, settings: Settings, action: str, judgement: Judgement) -> Plan:
+def _plan_by_proof(
+    case: plans.Case, settings: plans.Settings, action: str, judgement: restart_proof.Judgement
+) -> plans.Plan:
     state, reason, advice, _clear_in = judgement
-    if state == PROVEN:
-        return Plan(case, action, PROVEN, reason, "", None)
-    if state == PORT_BUSY:
+    if state == restart_proof.PROVEN:
+        return plans.Plan(case, action, restart_proof.PROVEN, reason, "", None)
+    if state == restart_proof.PORT_BUSY:
         return _plan_wait(case, settings, action, judgement)
-    if state in OVERRIDABLE and settings.unproven:
-        done = "reloaded" if action == RELOAD else "restarted"
-        return Plan(case, action, FORCED, f"{done} without proof, as told; {reason}", "", None)
+    if state in restart_proof.OVERRIDABLE and settings.unproven:
+        done = "reloaded" if action == plans.RELOAD else "restarted"
+        return plans.Plan(case, action, FORCED, f"{done} without proof, as told; {reason}", "", None)
     hint = _DAEMON_RELOAD if any(unit.need_daemon_reload for unit in (case.unit, case.companion) if unit) else ""
-    hint += "; or accept the risk with rebind_unproven: restart" if state in OVERRIDABLE else ""
-    return Plan(case, NONE, state, reason, advice + hint, None)
+    hint += "; or accept the risk with rebind_unproven: restart" if state in restart_proof.OVERRIDABLE else ""
+    return plans.Plan(case, plans.NONE, state, reason, advice + hint, None)
 
 
-def _plan_wait(case: Case, settings: Settings, action: str, judgement: Judgement) -> Plan:
+def _plan_wait(
+    case: plans.Case, settings: plans.Settings, action: str, judgement: restart_proof.Judgement
+) -> plans.Plan:
     """While it runs if that can be long enough; else, if allowed, with the service stopped."""
     _state, reason, advice, clear_in = judgement
     fits = clear_in is not None and clear_in <= settings.max_wait
-    is_whole = action in (CUSTOM, RELOAD)
+    is_whole = action in (plans.CUSTOM, plans.RELOAD)
     if fits and (is_whole or not settings.allow_downtime):
-        return Plan(case, action, AFTER_WAIT, f"{reason}; restarted when it is clear", "", Wait(clear_in, False))
+        return plans.Plan(
+            case, action, AFTER_WAIT, f"{reason}; restarted when it is clear", "", plans.Wait(clear_in, False)
+        )
     # Stopping closes the open connections; what is left of them goes after a minute (TCP_TIMEWAIT_LEN).
     # A command or a reload cannot be parted into a stop and a start.
     if settings.allow_downtime and not is_whole and settings.max_wait >= (60 if clear_in is None else clear_in):
-        return Plan(
-            case, action, AFTER_WAIT, f"{reason}; stopped until it is clear, as allowed", "", Wait(clear_in, True)
+        return plans.Plan(
+            case, action, AFTER_WAIT, f"{reason}; stopped until it is clear, as allowed", "", plans.Wait(clear_in, True)
         )
-    return Plan(case, NONE, PORT_BUSY, f"{reason}; rebind_max_wait is {settings.max_wait} s", advice, None)
+    return plans.Plan(
+        case, plans.NONE, restart_proof.PORT_BUSY, f"{reason}; rebind_max_wait is {settings.max_wait} s", advice, None
+    )
 
 
-def choose_action(case: Case, settings: Settings) -> str:
+def choose_action(case: plans.Case, settings: plans.Settings) -> str:
     service = case.service
     wanted = (find_wanted(settings.actions, service, case.companion) if service else None) or ""
     if service and service.scope == "container":
-        return CUSTOM
-    if wanted == RELOAD:
-        return RELOAD
-    if wanted not in ("", RESTART):
-        return CUSTOM
-    return RESTART_SOCKET if service and service.unit.endswith(".socket") else RESTART
+        return plans.CUSTOM
+    if wanted == plans.RELOAD:
+        return plans.RELOAD
+    if wanted not in ("", plans.RESTART):
+        return plans.CUSTOM
+    return plans.RESTART_SOCKET if service and service.unit.endswith(".socket") else plans.RESTART
 
 
 # -- refusals, in this order
 
 
-def refuse_ownerless(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_ownerless(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """Nobody is known who could be restarted: a process without a unit, or nobody seen at all."""
     if case.service is not None:
         return None
@@ -156,7 +159,7 @@ def refuse_ownerless(case: Case, _settings: Settings) -> Optional[Refusal]:
     return Refusal("no_owner", f"{reason}; {ownership.doubt}" if ownership.doubt else reason, advice)
 
 
-def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
+def refuse_container(case: plans.Case, settings: plans.Settings) -> Optional[Refusal]:
     """A container is restarted through its engine, and only if the caller opts in."""
     service = case.service
     if service is None:
@@ -167,7 +170,7 @@ def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
         return Refusal("container", f"{_describe_proxies(case)}, and {service.unit} has others as well", _PUBLISHED)
     wanted = find_wanted(settings.actions, service)
     if settings.containers and wanted is not None:
-        if wanted == RELOAD or (wanted == RESTART and make_container_restart(service) is None):
+        if wanted == plans.RELOAD or (wanted == plans.RESTART and make_container_restart(service) is None):
             how = "the role cannot do that to a container of this kind; name the command"
             return Refusal("container", f"rebind_actions has {wanted} for {label_service(service)}", how)
         return None
@@ -179,7 +182,7 @@ def refuse_container(case: Case, settings: Settings) -> Optional[Refusal]:
     )
 
 
-def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_unit_state(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """The unit is not one that its manager could start again."""
     unit = case.unit
     if case.service is None or case.service.scope == "container":
@@ -208,10 +211,10 @@ def refuse_unit_state(case: Case, _settings: Settings) -> Optional[Refusal]:
     return None
 
 
-def refuse_never(case: Case, settings: Settings) -> Optional[Refusal]:
+def refuse_never(case: plans.Case, settings: plans.Settings) -> Optional[Refusal]:
     """On the list of what is never restarted."""
     own = _names(case)
-    along = [dependent.unit for dependent in case.dependents if choose_action(case, settings) != RELOAD]
+    along = [dependent.unit for dependent in case.dependents if choose_action(case, settings) != plans.RELOAD]
     for name in (*own, *along):
         for pattern, reason in settings.never.items():
             if fnmatchcase(name, pattern):
@@ -222,7 +225,7 @@ def refuse_never(case: Case, settings: Settings) -> Optional[Refusal]:
     return None
 
 
-def refuse_unlisted(case: Case, settings: Settings) -> Optional[Refusal]:
+def refuse_unlisted(case: plans.Case, settings: plans.Settings) -> Optional[Refusal]:
     """Not among the units that the caller allows."""
     if not settings.units or case.service is None:
         return None
@@ -231,11 +234,11 @@ def refuse_unlisted(case: Case, settings: Settings) -> Optional[Refusal]:
     return Refusal("not_listed", "rebind_units does not name it", "add it to rebind_units")
 
 
-def refuse_manual(case: Case, settings: Settings) -> Optional[Refusal]:
+def refuse_manual(case: plans.Case, settings: plans.Settings) -> Optional[Refusal]:
     """Its unit file forbids it (RefuseManualStart=, RefuseManualStop=), or it cannot be done at all."""
     if case.unit is None:
         return None
-    if choose_action(case, settings) == RELOAD and not case.unit.can_reload:
+    if choose_action(case, settings) == plans.RELOAD and not case.unit.can_reload:
         return Refusal("cannot_reload", f"{case.unit.name} has no ExecReload=", "use another action in rebind_actions")
     for unit in filter(None, (case.unit, case.companion)):
         forbidden = [
@@ -255,14 +258,14 @@ def refuse_manual(case: Case, settings: Settings) -> Optional[Refusal]:
     return None
 
 
-def refuse_without_rights(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_without_rights(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """This run may not talk to that manager."""
     if case.has_rights:
         return None
     return Refusal("no_rights", "this run has no right to restart it", "run with become: true")
 
 
-def refuse_kill(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_kill(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """To stop the unit would end this very run, half-way."""
     if not case.kills_run:
         return None
@@ -270,7 +273,7 @@ def refuse_kill(case: Case, _settings: Settings) -> Optional[Refusal]:
     return Refusal("kills_run", why, "connect in another way")
 
 
-def refuse_failed_check(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_failed_check(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """A configuration check has to pass before anything is stopped."""
     check = case.check
     if check is None or check.status == 0 or check.address_missing:
@@ -279,17 +282,17 @@ def refuse_failed_check(case: Case, _settings: Settings) -> Optional[Refusal]:
     return Refusal("check_failed", f"`{' '.join(check.command)}` {said}", f"correct the configuration: {check.output}")
 
 
-def refuse_obstacle(case: Case, _settings: Settings) -> Optional[Refusal]:
+def refuse_obstacle(case: plans.Case, _settings: plans.Settings) -> Optional[Refusal]:
     """systemd would not start it now."""
     if case.obstacle is None:
         return None
     return Refusal("cannot_start", f"once stopped, it would stay down: {case.obstacle}", "see to that first")
 
 
-def refuse_dependents(case: Case, settings: Settings) -> Optional[Refusal]:
+def refuse_dependents(case: plans.Case, settings: plans.Settings) -> Optional[Refusal]:
     """systemd would restart others along, and nothing is known of their binds."""
     serving = [dependent.unit for dependent in case.dependents if dependent.listeners]
-    if not serving or settings.unproven or choose_action(case, settings) == RELOAD:
+    if not serving or settings.unproven or choose_action(case, settings) == plans.RELOAD:
         return None
     return Refusal(
         "dependents",
@@ -316,24 +319,24 @@ _DAEMON_RELOAD = "; its file is newer than what systemd has loaded: `systemctl d
 _CHECK_ADVICE = "name a command in rebind_checks that checks its configuration"
 
 
-def make_container_restart(service: Service) -> Optional[list[str]]:
+def make_container_restart(service: owners.Service) -> Optional[list[str]]:
     """By the engine, and by the whole id: nothing else is sure to mean that container. A user's has other storage."""
     if service.manager not in ("docker", "podman") or service.uid is not None or not _CONTAINER_ID.match(service.unit):
         return None
     return [service.manager, "restart", service.unit]
 
 
-def _find_proxies(case: Case) -> list[str]:
+def _find_proxies(case: plans.Case) -> list[str]:
     return sorted({owner.name for found in case.stale for owner in found.ownership.owners} & set(_PROXIES))
 
 
-def _describe_proxies(case: Case) -> str:
+def _describe_proxies(case: plans.Case) -> str:
     proxies = _find_proxies(case)
     engines = sorted({_PROXIES[name] for name in proxies})
     return f"{', '.join(proxies)} publishes a container's port here ({', '.join(engines)})"
 
 
-def label_service(service: Optional[Service]) -> str:
+def label_service(service: Optional[owners.Service]) -> str:
     """What options and results call it: the name of the unit, and whose it is where that is not the system's."""
     if service is None:
         return ""
@@ -343,7 +346,9 @@ def label_service(service: Optional[Service]) -> str:
     return f"{name} of an unknown user" if service.scope == "user" else name
 
 
-def find_wanted(options: Mapping[str, T], service: Service, companion: Optional[Unit] = None) -> Optional[T]:
+def find_wanted(
+    options: Mapping[str, T], service: owners.Service, companion: Optional[units.Unit] = None
+) -> Optional[T]:
     """What an option by unit says of this one: by its label alone, as anybody can call a unit of their own, or a
     container, what a unit of the system is called. A socket and the service it starts are one, so either name will do.
     """
@@ -353,16 +358,16 @@ def find_wanted(options: Mapping[str, T], service: Service, companion: Optional[
     return found
 
 
-def _names(case: Case) -> list[str]:
+def _names(case: plans.Case) -> list[str]:
     """The unit, and the service that a socket is restarted with."""
     return [unit.name for unit in (case.unit, case.companion) if unit is not None] or (
         [case.service.unit] if case.service else []
     )
 
 
-def _refuse_beyond(plan: Plan, max_units: int) -> Plan:
+def _refuse_beyond(plan: plans.Plan, max_units: int) -> plans.Plan:
     return plan._replace(
-        action=NONE,
+        action=plans.NONE,
         decision=LIMIT,
         reason=f"others are restarted first, and rebind_max_units allows no more than {max_units}; {plan.reason}",
         advice="run once more, or raise rebind_max_units",
@@ -370,10 +375,10 @@ def _refuse_beyond(plan: Plan, max_units: int) -> Plan:
     )
 
 
-def _order(plans: Iterable[Plan]) -> list[Plan]:
+def _order(planned: Iterable[plans.Plan]) -> list[plans.Plan]:
     """What others are started after comes first; else by name. A loop in the order is cut at its first name."""
-    left = sorted(plans, key=lambda plan: plan.case.service.unit if plan.case.service else "")
-    ordered: list[Plan] = []
+    left = sorted(planned, key=lambda plan: plan.case.service.unit if plan.case.service else "")
+    ordered: list[plans.Plan] = []
     while left:
         names = {name for plan in left for name in _names(plan.case)}
         ready = next((plan for plan in left if not _waits_for(plan.case) & (names - set(_names(plan.case)))), left[0])
@@ -382,5 +387,5 @@ def _order(plans: Iterable[Plan]) -> list[Plan]:
     return ordered
 
 
-def _waits_for(case: Case) -> set[str]:
+def _waits_for(case: plans.Case) -> set[str]:
     return {name for unit in (case.unit, case.companion) if unit is not None for name in unit.after}

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-from .._model.listeners import STALE_INTERFACE, UDP, Listener
-from .._model.plans import LISTEN_STREAM, NGINX, NO_METHOD, Case, Prospect, Wish
-from .._model.restarts import BLOCKED, DENIED, OK, UNAVAILABLE
-from .._wire.text import format_address
-from .view import describe_endpoint
+from .._model import bindings, plans, restarts
+from .._wire import spelling
+from . import views
 
 PROVEN = "proven"
 # Without proof; a caller may restart all the same.
@@ -38,13 +36,13 @@ class Judgement(NamedTuple):
     clear_in: Optional[int] = None  # PORT_BUSY: seconds; None = nobody can say
 
 
-def judge_proof(case: Case) -> Judgement:
+def judge_proof(case: plans.Case) -> Judgement:
     """The first of these that holds: a bind is known to fail, then what is not known, then proven."""
     proof = case.proof
     failing = _judge_prospects(proof.prospects)
     if failing is not None and failing.state in (PORT_TAKEN, PORT_DENIED):
         return failing
-    if proof.method == NGINX and proof.bound is False:
+    if proof.method == plans.NGINX and proof.bound is False:
         return Judgement(
             ADDRESS_MISSING,
             "nginx -t tried to bind all that the configuration names, and an address is not there",
@@ -55,10 +53,10 @@ def judge_proof(case: Case) -> Judgement:
     return _judge_knowledge(case) or _judge_survivors(case) or failing or _prove(case)
 
 
-def _judge_knowledge(case: Case) -> Optional[Judgement]:
+def _judge_knowledge(case: plans.Case) -> Optional[Judgement]:
     proof = case.proof
     declare = "declare all that it should listen on in rebind_expected"
-    if proof.method == NO_METHOD or proof.problem is not None:
+    if proof.method == plans.NO_METHOD or proof.problem is not None:
         return Judgement(NO_PROOF, proof.problem or "nothing tells where it will listen after a restart", declare)
     wishes = [prospect.wish for prospect in proof.prospects]
     lost = [found for found in case.healthy if not any(covers(wish, found, case.interfaces) for wish in wishes)]
@@ -66,17 +64,17 @@ def _judge_knowledge(case: Case) -> Optional[Judgement]:
         named = ", ".join(_describe_pinned(listener, case.interfaces) for listener in lost)
         return Judgement(UNCOVERED, f"it serves {named} now, which {proof.method} does not name", declare)
     for listener in case.stale:
-        if listener.binding.state == STALE_INTERFACE and not any(_pins(wish, listener) for wish in wishes):
+        if listener.binding.state == bindings.STALE_INTERFACE and not any(_pins(wish, listener) for wish in wishes):
             return Judgement(
                 INTERFACE_UNKNOWN,
-                f"{describe_endpoint(listener.socket)} was pinned to an interface that is gone, and the name that it"
-                f" will be pinned to is not known ({proof.method})",
+                f"{views.describe_endpoint(listener.socket)} was pinned to an interface that is gone, and the name"
+                f" that it will be pinned to is not known ({proof.method})",
                 f"{declare}, this one with its interface",
             )
     return None
 
 
-def _judge_survivors(case: Case) -> Optional[Judgement]:
+def _judge_survivors(case: plans.Case) -> Optional[Judgement]:
     """KillMode=process and none, systemd.kill(5): what a stop leaves alive goes on holding its sockets."""
     for unit in filter(None, (case.unit, case.companion)):
         if unit.kill_mode not in ("process", "none") or not unit.name.endswith(".service"):
@@ -92,15 +90,15 @@ def _judge_survivors(case: Case) -> Optional[Judgement]:
     return None
 
 
-def _prove(case: Case) -> Judgement:
+def _prove(case: plans.Case) -> Judgement:
     wishes = ", ".join(describe_wish(prospect.wish) for prospect in case.proof.prospects)
-    how = {NGINX: "nginx -t bound all of it", LISTEN_STREAM: "its own ListenStream="}.get(
+    how = {plans.NGINX: "nginx -t bound all of it", plans.LISTEN_STREAM: "its own ListenStream="}.get(
         case.proof.method, case.proof.method
     )
     return Judgement(PROVEN, f"it will listen on {wishes} ({how}), and every bind will succeed", "")
 
 
-def _judge_prospects(prospects: Iterable[Prospect]) -> Optional[Judgement]:
+def _judge_prospects(prospects: Iterable[plans.Prospect]) -> Optional[Judgement]:
     """The worst of what the kernel would say to one of them."""
     found: dict[str, Judgement] = {}
     waits: list[Optional[int]] = []
@@ -119,21 +117,21 @@ def _judge_prospects(prospects: Iterable[Prospect]) -> Optional[Judgement]:
     return None
 
 
-def _judge_prospect(prospect: Prospect) -> Optional[Judgement]:
+def _judge_prospect(prospect: plans.Prospect) -> Optional[Judgement]:
     outlook = prospect.outlook
     where = describe_wish(prospect.wish)
     why = outlook.reason or outlook.errno or outlook.verdict
-    if outlook.verdict == OK:
+    if outlook.verdict == restarts.OK:
         return None
-    if outlook.verdict == UNAVAILABLE:
+    if outlook.verdict == restarts.UNAVAILABLE:
         return Judgement(
             ADDRESS_MISSING,
             f"{where} cannot be bound now: {why}",
             "bring the address or interface back (rebind_wait_for_address waits for it), or configure another",
         )
-    if outlook.verdict == DENIED:
+    if outlook.verdict == restarts.DENIED:
         return Judgement(PORT_DENIED, f"{where} may not be bound: {why}", "give the unit the right to use that port")
-    if outlook.verdict != BLOCKED and outlook.clear_in_seconds is None:
+    if outlook.verdict != restarts.BLOCKED and outlook.clear_in_seconds is None:
         return Judgement(
             OUTLOOK_UNKNOWN, f"whether {where} can be bound is not known: {why}", "look at what holds the port"
         )
@@ -149,7 +147,7 @@ def _judge_prospect(prospect: Prospect) -> Optional[Judgement]:
     )
 
 
-def covers(wish: Wish, listener: Listener, interfaces: Mapping[int, str]) -> bool:
+def covers(wish: plans.Wish, listener: bindings.Listener, interfaces: Mapping[int, str]) -> bool:
     """Whether what arrives at the listener will arrive at the wish as well. interfaces: index → name."""
     socket = listener.socket
     if (wish.protocol, wish.port) != (socket.protocol, socket.port):
@@ -163,18 +161,18 @@ def covers(wish: Wish, listener: Listener, interfaces: Mapping[int, str]) -> boo
     return not any(wish.packed) and wish.family == socket.family
 
 
-def _describe_pinned(listener: Listener, interfaces: Mapping[int, str]) -> str:
+def _describe_pinned(listener: bindings.Listener, interfaces: Mapping[int, str]) -> str:
     name = interfaces.get(listener.socket.ifindex or 0)
-    return f"{describe_endpoint(listener.socket)}{f' on {name}' if name else ''}"
+    return f"{views.describe_endpoint(listener.socket)}{f' on {name}' if name else ''}"
 
 
-def _pins(wish: Wish, listener: Listener) -> bool:
+def _pins(wish: plans.Wish, listener: bindings.Listener) -> bool:
     socket = listener.socket
     return (wish.protocol, wish.port) == (socket.protocol, socket.port) and wish.interface is not None
 
 
-def describe_wish(wish: Wish) -> str:
-    text = format_address(wish.packed)
+def describe_wish(wish: plans.Wish) -> str:
+    text = spelling.format_address(wish.packed)
     host = text if wish.family == "ipv4" else f"[{text}]"
     pin = f" on {wish.interface}" if wish.interface else ""
-    return f"{host}:{wish.port}{'/udp' if wish.protocol == UDP else ''}{pin}"
+    return f"{host}:{wish.port}{'/udp' if wish.protocol == bindings.UDP else ''}{pin}"

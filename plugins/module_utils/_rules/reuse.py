@@ -14,10 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._model.addresses import V4_MAPPED, is_link_local
-from .._model.connections import BOUND, LISTENING, Occupant
-from .._model.listeners import IPV4, TCP
-from .._model.restarts import BLOCKED, OK, UNKNOWN, Claim, Outlook
+from .._model import addresses, bindings, connections, restarts
 
 HIDDEN_FLAGS = "whether the sockets that these are left of had SO_REUSEADDR and SO_REUSEPORT cannot be seen"
 UNREAD_FLAGS = "whether the sockets in the way have SO_REUSEADDR and SO_REUSEPORT could not be read (see the gaps)"
@@ -38,29 +35,33 @@ class Flags(NamedTuple):
 class Held(NamedTuple):
     """An occupant with every combination of flags that it may have."""
 
-    occupant: Occupant
+    occupant: connections.Occupant
     flags: tuple[Flags, ...]
     is_descendant: bool  # of a listener that is there: it did not bind by itself
 
 
 Reading = tuple[Optional[bool], Optional[bool]]  # SO_REUSEADDR, SO_REUSEPORT of a live socket
-_Test = Callable[[Claim, Occupant, Flags], bool]
+_Test = Callable[[restarts.Claim, connections.Occupant, Flags], bool]
 
 
-def infer_flags(occupants: Iterable[Occupant], readings: Mapping[int, Reading]) -> list[Held]:
+def infer_flags(occupants: Iterable[connections.Occupant], readings: Mapping[int, Reading]) -> list[Held]:
     """Each occupant with the flags that it may have; `readings` by inode.
 
     A connection has the flags of the listener that it came from, and what is left of it copies them (sk_clone,
     inet_twsk_alloc); a socket that was read has its own. Of everything else nothing is known.
     """
     occupants = list(occupants)
-    listeners = [occupant for occupant in occupants if occupant.state == LISTENING]
+    listeners = [occupant for occupant in occupants if occupant.state == connections.LISTENING]
     known: dict[tuple[object, ...], tuple[tuple[Flags, ...], bool]] = {}
     held = []
     for occupant in occupants:
-        is_own = occupant.inode in readings or occupant.state in (LISTENING, BOUND) or occupant.protocol != TCP
+        is_own = (
+            occupant.inode in readings
+            or occupant.state in (connections.LISTENING, connections.BOUND)
+            or occupant.protocol != bindings.TCP
+        )
         own = occupant.inode if is_own else 0
-        key = (occupant[:4], occupant.ifindex, occupant.v6only, is_link_local(occupant.peer_packed), own)
+        key = (occupant[:4], occupant.ifindex, occupant.v6only, addresses.is_link_local(occupant.peer_packed), own)
         answer = known.get(key)
         if answer is None:
             parents = [] if is_own else [listener for listener in listeners if _may_be_child(occupant, listener)]
@@ -71,7 +72,7 @@ def infer_flags(occupants: Iterable[Occupant], readings: Mapping[int, Reading]) 
     return held
 
 
-def foresee(claim: Claim, held: Sequence[Held], closing: Collection[int] = ()) -> Outlook:
+def foresee(claim: restarts.Claim, held: Sequence[Held], closing: Collection[int] = ()) -> restarts.Outlook:
     """The kernel's answer, once the sockets with the inodes `closing` are closed and everything else stays as it is.
 
     Only the port is looked at: whether the address is there, and the right to use the port, are others' questions.
@@ -80,19 +81,19 @@ def foresee(claim: Claim, held: Sequence[Held], closing: Collection[int] = ()) -
     on_port = [row for row in held if row.occupant.port == claim.port and row.occupant.protocol == claim.protocol]
     # What nobody has accepted yet goes with its listener; and where the listener stays, that one is in the way itself.
     staying = [row for row in on_port if row.occupant.inode not in closing and not row.occupant.is_unaccepted]
-    decide = _decide_tcp if claim.protocol == TCP else _decide_udp
+    decide = _decide_tcp if claim.protocol == bindings.TCP else _decide_udp
     answers = [decide(variant, on_port, staying, closing) for variant in _expand(claim)]
-    if all(answer.verdict == OK for answer in answers):
-        return Outlook(OK, None, (), None, None)
+    if all(answer.verdict == restarts.OK for answer in answers):
+        return restarts.Outlook(restarts.OK, None, (), None, None)
     blockers = dict.fromkeys(row.occupant for answer in answers for row in answer.blockers)
     found = tuple(sorted(blockers, key=lambda occupant: occupant.sort_key))
-    if all(answer.verdict == BLOCKED for answer in answers):
-        return Outlook(BLOCKED, "EADDRINUSE", found, _clear_in(found), answers[0].reason)
-    reason = next((answer.reason for answer in answers if answer.verdict == UNKNOWN), HIDDEN_CLAIM)
-    return Outlook(UNKNOWN, None, found, _clear_in(found), reason)
+    if all(answer.verdict == restarts.BLOCKED for answer in answers):
+        return restarts.Outlook(restarts.BLOCKED, "EADDRINUSE", found, _clear_in(found), answers[0].reason)
+    reason = next((answer.reason for answer in answers if answer.verdict == restarts.UNKNOWN), HIDDEN_CLAIM)
+    return restarts.Outlook(restarts.UNKNOWN, None, found, _clear_in(found), reason)
 
 
-def may_conflict(claim: Claim, held: Sequence[Held]) -> bool:
+def may_conflict(claim: restarts.Claim, held: Sequence[Held]) -> bool:
     """Whether any of these TCP sockets may be in the way when each is compared, whatever the kernel remembers."""
     return any(_sort_out(variant, held, _is_tcp_conflict)[1] for variant in _expand(claim))
 
@@ -103,26 +104,34 @@ class _Answer(NamedTuple):
     reason: Optional[str] = None
 
 
-def _decide_tcp(claim: Claim, on_port: Sequence[Held], staying: Sequence[Held], closing: Collection[int]) -> _Answer:
+def _decide_tcp(
+    claim: restarts.Claim, on_port: Sequence[Held], staying: Sequence[Held], closing: Collection[int]
+) -> _Answer:
     certain, possible = _sort_out(claim, staying, _is_tcp_conflict)
     if not possible:
-        return _Answer(OK)
+        return _Answer(restarts.OK)
     shortcut = _takes_shortcut(claim, on_port, closing)
     if shortcut:
-        return _Answer(OK)
+        return _Answer(restarts.OK)
     if shortcut is None:
-        return _Answer(UNKNOWN, possible, HIDDEN_ORDER)
-    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, _explain_flags(possible))
+        return _Answer(restarts.UNKNOWN, possible, HIDDEN_ORDER)
+    return (
+        _Answer(restarts.BLOCKED, certain) if certain else _Answer(restarts.UNKNOWN, possible, _explain_flags(possible))
+    )
 
 
-def _decide_udp(claim: Claim, _on_port: Sequence[Held], staying: Sequence[Held], closing: Collection[int]) -> _Answer:
+def _decide_udp(
+    claim: restarts.Claim, _on_port: Sequence[Held], staying: Sequence[Held], closing: Collection[int]
+) -> _Answer:
     certain, possible = _sort_out(claim, staying, _is_udp_conflict)
     if not possible:
-        return _Answer(OK)
+        return _Answer(restarts.OK)
     # The first socket of the chain that shares by SO_REUSEPORT ends the search with success, whatever follows it.
     if _sort_out(claim, staying, _is_udp_shared)[1]:
-        return _Answer(UNKNOWN, possible, HIDDEN_ORDER)
-    return _Answer(BLOCKED, certain) if certain else _Answer(UNKNOWN, possible, _explain_flags(possible))
+        return _Answer(restarts.UNKNOWN, possible, HIDDEN_ORDER)
+    return (
+        _Answer(restarts.BLOCKED, certain) if certain else _Answer(restarts.UNKNOWN, possible, _explain_flags(possible))
+    )
 
 
 def _explain_flags(possible: Sequence[Held]) -> str:
@@ -131,7 +140,7 @@ def _explain_flags(possible: Sequence[Held]) -> str:
     return UNREAD_FLAGS if unread else HIDDEN_FLAGS
 
 
-def _sort_out(claim: Claim, rows: Sequence[Held], test: _Test) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+def _sort_out(claim: restarts.Claim, rows: Sequence[Held], test: _Test) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
     """The rows that meet the test whatever their flags are, and those that may (the former included)."""
     known: dict[tuple[object, ...], list[bool]] = {}
     certain, possible = [], []
@@ -151,18 +160,18 @@ def _sort_out(claim: Claim, rows: Sequence[Held], test: _Test) -> tuple[tuple[He
 # -- one occupant against the claim
 
 
-def _is_tcp_conflict(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
+def _is_tcp_conflict(claim: restarts.Claim, occupant: connections.Occupant, flags: Flags) -> bool:
     """inet_bind_conflict(), as inet_csk_get_port() calls it for a given port, at bind() and again at listen()."""
     if not _is_same_device(claim, occupant):
         return False
-    if claim.reuseaddr and flags.reuseaddr and occupant.state != LISTENING:
+    if claim.reuseaddr and flags.reuseaddr and occupant.state != connections.LISTENING:
         return False
     if claim.reuseport and flags.reuseport and (occupant.is_timed or claim.uid == occupant.uid):
         return False
     return overlaps(claim, occupant, flags.v6only)
 
 
-def _is_udp_candidate(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
+def _is_udp_candidate(claim: restarts.Claim, occupant: connections.Occupant, flags: Flags) -> bool:
     return (
         not (claim.reuseaddr and flags.reuseaddr)
         and _is_same_device(claim, occupant)
@@ -170,32 +179,35 @@ def _is_udp_candidate(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
     )
 
 
-def _is_udp_conflict(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
+def _is_udp_conflict(claim: restarts.Claim, occupant: connections.Occupant, flags: Flags) -> bool:
     return _is_udp_candidate(claim, occupant, flags) and not _shares_port(claim, occupant, flags)
 
 
-def _is_udp_shared(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
+def _is_udp_shared(claim: restarts.Claim, occupant: connections.Occupant, flags: Flags) -> bool:
     return _is_udp_candidate(claim, occupant, flags) and _shares_port(claim, occupant, flags)
 
 
-def _shares_port(claim: Claim, occupant: Occupant, flags: Flags) -> bool:
+def _shares_port(claim: restarts.Claim, occupant: connections.Occupant, flags: Flags) -> bool:
     return bool(claim.reuseport and flags.reuseport and claim.uid == occupant.uid)
 
 
-def _is_same_device(claim: Claim, occupant: Occupant) -> bool:
+def _is_same_device(claim: restarts.Claim, occupant: connections.Occupant) -> bool:
     return not claim.ifindex or not occupant.ifindex or claim.ifindex == occupant.ifindex
 
 
-def overlaps(claim: Claim, occupant: Occupant, occupant_v6only: bool) -> bool:
+def overlaps(claim: restarts.Claim, occupant: connections.Occupant, occupant_v6only: bool) -> bool:
     """inet_rcv_saddr_equal(claim, occupant, match_wildcard = true)."""
     ours, theirs = claim.packed, occupant.packed
-    if claim.family == IPV4:
+    if claim.family == bindings.IPV4:
         if occupant_v6only:
             return False
         other = _ipv4_of(theirs)
         # An IPv6 connection of a dual-stack listener is no IPv6-only socket, and so meets 0.0.0.0.
         return _ANY4 in (ours, other) or ours == other
-    ours_mapped, theirs_mapped = ours[:12] == V4_MAPPED, len(theirs) == 4 or theirs[:12] == V4_MAPPED
+    ours_mapped, theirs_mapped = (
+        ours[:12] == addresses.V4_MAPPED,
+        len(theirs) == 4 or theirs[:12] == addresses.V4_MAPPED,
+    )
     if ours_mapped and theirs_mapped:
         return ours[12:] == theirs[-4:] or ours[12:] == _ANY4 or theirs[-4:] == _ANY4
     if not theirs_mapped and not any(theirs):
@@ -208,7 +220,7 @@ def overlaps(claim: Claim, occupant: Occupant, occupant_v6only: bool) -> bool:
 # -- the shortcut of SO_REUSEPORT
 
 
-def _takes_shortcut(claim: Claim, on_port: Sequence[Held], closing: Collection[int]) -> Optional[bool]:
+def _takes_shortcut(claim: restarts.Claim, on_port: Sequence[Held], closing: Collection[int]) -> Optional[bool]:
     """Whether the kernel remembers a socket like the claim and does not compare at all; None = it cannot be seen.
 
     The port's entry keeps owner and address of the last SO_REUSEPORT socket that was bound, and drops them when one
@@ -234,7 +246,7 @@ def _has_changed(binders: Sequence[Held]) -> bool:
     certain = [row for row in binders if len(row.flags) == 1]
     return any(
         first is not second
-        and LISTENING in (first.occupant.state, second.occupant.state)
+        and connections.LISTENING in (first.occupant.state, second.occupant.state)
         and _is_tcp_conflict(_claim_as(first), second.occupant, second.flags[0])
         and _is_tcp_conflict(_claim_as(second), first.occupant, first.flags[0])
         for position, first in enumerate(certain)
@@ -242,31 +254,31 @@ def _has_changed(binders: Sequence[Held]) -> bool:
     )
 
 
-def _claim_as(row: Held) -> Claim:
+def _claim_as(row: Held) -> restarts.Claim:
     occupant, flags = row.occupant, row.flags[0]
-    return Claim(
+    return restarts.Claim(
         occupant.protocol, occupant.family, occupant.packed, occupant.port, occupant.ifindex, flags.v6only,
         flags.reuseaddr, flags.reuseport, occupant.uid,
     )  # fmt: skip
 
 
-def _is_remembered(claim: Claim, row: Held) -> bool:
+def _is_remembered(claim: restarts.Claim, row: Held) -> bool:
     return row.occupant.uid == claim.uid and all(
         flags.reuseport and _covers(row.occupant, flags.v6only, claim) for flags in row.flags
     )
 
 
-def _may_be_remembered(claim: Claim, row: Held) -> bool:
+def _may_be_remembered(claim: restarts.Claim, row: Held) -> bool:
     # The address is not even looked at where the port had been unused before (FASTREUSEPORT_ANY).
     return row.occupant.uid == claim.uid and any(flags.reuseport for flags in row.flags)
 
 
-def _covers(occupant: Occupant, occupant_v6only: bool, claim: Claim) -> bool:
+def _covers(occupant: connections.Occupant, occupant_v6only: bool, claim: restarts.Claim) -> bool:
     """The comparison at the end of sk_reuseport_match(): only the remembered address may be a wildcard."""
     theirs, ours = occupant.packed, claim.packed
-    if occupant.family == IPV4:
+    if occupant.family == bindings.IPV4:
         return not _claims_v6only(claim) and (theirs == _ipv4_of(ours) or theirs == _ANY4)
-    theirs_mapped, ours_mapped = theirs[:12] == V4_MAPPED, len(ours) == 4 or ours[:12] == V4_MAPPED
+    theirs_mapped, ours_mapped = theirs[:12] == addresses.V4_MAPPED, len(ours) == 4 or ours[:12] == addresses.V4_MAPPED
     if theirs_mapped and ours_mapped:
         return theirs[12:] == ours[-4:] or theirs[12:] == _ANY4
     if not any(theirs):
@@ -274,18 +286,18 @@ def _covers(occupant: Occupant, occupant_v6only: bool, claim: Claim) -> bool:
     return theirs == ours
 
 
-def _claims_v6only(claim: Claim) -> bool:
+def _claims_v6only(claim: restarts.Claim) -> bool:
     """bind() of a specific IPv6 address makes the socket IPv6-only (__inet6_bind)."""
-    return claim.v6only or (len(claim.packed) == 16 and any(claim.packed) and claim.packed[:12] != V4_MAPPED)
+    return claim.v6only or (len(claim.packed) == 16 and any(claim.packed) and claim.packed[:12] != addresses.V4_MAPPED)
 
 
 # -- what may be
 
 
-def _possible_flags(occupant: Occupant, reading: Optional[Reading]) -> Iterable[Flags]:
+def _possible_flags(occupant: connections.Occupant, reading: Optional[Reading]) -> Iterable[Flags]:
     reuseaddr, reuseport = reading or (None, None)
     v6only = occupant.v6only
-    if occupant.family == IPV4 or occupant.packed[:12] == V4_MAPPED:
+    if occupant.family == bindings.IPV4 or occupant.packed[:12] == addresses.V4_MAPPED:
         v6only = False
     return [Flags(*flags) for flags in _product(reuseaddr, reuseport, v6only)]
 
@@ -298,25 +310,25 @@ def _product(*values: Optional[bool]) -> list[tuple[bool, ...]]:
     return combinations
 
 
-def _expand(claim: Claim) -> list[Claim]:
+def _expand(claim: restarts.Claim) -> list[restarts.Claim]:
     return [
         claim._replace(reuseaddr=reuseaddr, reuseport=reuseport)
         for reuseaddr, reuseport in _product(claim.reuseaddr, claim.reuseport)
     ]
 
 
-def _may_be_child(occupant: Occupant, listener: Occupant) -> bool:
+def _may_be_child(occupant: connections.Occupant, listener: connections.Occupant) -> bool:
     """Whether the listener may have accepted this connection. A child has its listener's family and pin; over IPv6, one
     with a link-local peer is pinned to the link that it came in by (tcp_v6_init_req)."""
     if (listener.protocol, listener.family, listener.port) != (occupant.protocol, occupant.family, occupant.port):
         return False
-    if listener.ifindex != occupant.ifindex and (listener.ifindex or not is_link_local(occupant.peer_packed)):
+    if listener.ifindex != occupant.ifindex and (listener.ifindex or not addresses.is_link_local(occupant.peer_packed)):
         return False
     if listener.packed == occupant.packed:
         return True
-    mapped = occupant.packed[:12] == V4_MAPPED
+    mapped = occupant.packed[:12] == addresses.V4_MAPPED
     if any(listener.packed):
-        return mapped and listener.packed == V4_MAPPED + _ANY4
+        return mapped and listener.packed == addresses.V4_MAPPED + _ANY4
     return not (mapped and listener.v6only)
 
 
@@ -324,11 +336,11 @@ def _ipv4_of(packed: bytes) -> bytes:
     """What the kernel keeps as the IPv4 address of a socket (sk_rcv_saddr)."""
     if len(packed) == 4:
         return packed
-    if packed[:12] == V4_MAPPED:
+    if packed[:12] == addresses.V4_MAPPED:
         return packed[12:]
     return _LOOPBACK4_IPV6 if any(packed) else _ANY4
 
 
-def _clear_in(blockers: Sequence[Occupant]) -> Optional[int]:
+def _clear_in(blockers: Sequence[connections.Occupant]) -> Optional[int]:
     waits = [blocker.clears_in for blocker in blockers if blocker.clears_in is not None]
     return -(-max(waits) // 1000) if blockers and len(waits) == len(blockers) else None

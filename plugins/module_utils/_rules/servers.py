@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model.plans import NGINX, SSHD
+from .._model import plans
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 _NGINX_ADDRESS = re.compile(r"bind\(\) to \S+ failed \(99: ")
@@ -83,8 +83,8 @@ def _file_of(command: str) -> Callable[[Sequence[str]], list[str]]:
 
 SERVERS = (
     # sshd.c, sighup_restart(): it closes its sockets and executes itself; "Cannot bind any address." is fatal.
-    Server(("sshd",), _sshd("-t"), SSHD, _sshd("-T"), rebinds_on_reload=True),
-    Server(("nginx",), _nginx("-t"), NGINX, _nginx("-T")),
+    Server(("sshd",), _sshd("-t"), plans.SSHD, _sshd("-T"), rebinds_on_reload=True),
+    Server(("nginx",), _nginx("-t"), plans.NGINX, _nginx("-T")),
     Server(("haproxy",), lambda words: [words[0], "-c", *_keep(words, "fC")]),
     # https://httpd.apache.org/docs/2.4/stopping.html: the parent exits where it cannot bind.
     Server(("apache2", "httpd"), lambda words: [words[0], "-t", *_keep(words, "fdD")], rebinds_on_reload=True),

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
-from .._model.findings import FAIL, INFO, MANUAL, WARNING, Finding
-from .._model.listeners import UDP, Listener
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import bindings, findings
+from . import views
 
 SLUG = "shared-binding"
 
@@ -19,12 +18,12 @@ SLUG = "shared-binding"
 _MULTICAST_PORTS = (1900, 3702, 5353, 5355)
 
 
-def find_shared_bindings(view: View) -> Iterator[Finding]:
+def find_shared_bindings(view: views.View) -> Iterator[findings.Finding]:
     """The same address and port are held by different units (SO_REUSEPORT, or UDP with SO_REUSEADDR)."""
-    groups: dict[tuple[object, ...], list[Listener]] = {}
+    groups: dict[tuple[object, ...], list[bindings.Listener]] = {}
     for listener in view.listeners:
         groups.setdefault(listener.socket.identity, []).append(listener)
-    hidden: list[Listener] = []
+    hidden: list[bindings.Listener] = []
     for listeners in groups.values():
         if len(listeners) < 2:
             continue
@@ -33,29 +32,35 @@ def find_shared_bindings(view: View) -> Iterator[Finding]:
             yield _tell(listeners)
         elif None in holders:
             hidden.append(listeners[0])
-    yield from find_unknown(SLUG, WARNING, hidden, "several sockets share it, and not all of their holders can be seen")
+    yield from views.find_unknown(
+        SLUG, findings.WARNING, hidden, "several sockets share it, and not all of their holders can be seen"
+    )
 
 
-def _find_holder(listener: Listener) -> Optional[object]:
+def _find_holder(listener: bindings.Listener) -> Optional[object]:
     ownership = listener.ownership
     if ownership.service is not None:
         return ownership.service
     return frozenset(owner.name for owner in ownership.owners) or None
 
 
-def _tell(listeners: list[Listener]) -> Finding:
+def _tell(listeners: list[bindings.Listener]) -> findings.Finding:
     socket = listeners[0].socket
-    names = sorted({describe_holder(listener) for listener in listeners})
-    usual = socket.protocol == UDP and socket.port in _MULTICAST_PORTS
-    takes = "each datagram goes to one of them" if socket.protocol == UDP else "each connection goes to one of them"
-    return Finding(
+    names = sorted({views.describe_holder(listener) for listener in listeners})
+    usual = socket.protocol == bindings.UDP and socket.port in _MULTICAST_PORTS
+    takes = (
+        "each datagram goes to one of them"
+        if socket.protocol == bindings.UDP
+        else "each connection goes to one of them"
+    )
+    return findings.Finding(
         rule=SLUG,
-        verdict=FAIL,
-        severity=INFO if usual else WARNING,
-        message=f"{describe_endpoint(socket)} is held by {', '.join(names)}"
+        verdict=findings.FAIL,
+        severity=findings.INFO if usual else findings.WARNING,
+        message=f"{views.describe_endpoint(socket)} is held by {', '.join(names)}"
         + ("" if usual else f": {takes}, and whichever was not meant takes away the other's"),
         listener=listeners[0],
-        remedy=MANUAL,
+        remedy=findings.MANUAL,
         remedy_reason="usual for a multicast service" if usual else "stop or move the one that does not belong there",
         evidence={"holders": names, "sockets": len(listeners)},
     )

@@ -8,35 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.findings import ERROR, FAIL, RECONFIGURE, Finding
-from .._model.listeners import STALE_ADDRESS, UNKNOWN, Listener
-from .._wire.text import format_address
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import bindings, findings
+from .._wire import spelling
+from . import views
 
 SLUG = "stale-address"
 
 
-def find_stale_addresses(view: View) -> Iterator[Finding]:
+def find_stale_addresses(view: views.View) -> Iterator[findings.Finding]:
     """The bind address is no longer local to the socket's L3 domain, and nothing says that this is intended."""
-    hidden: dict[str, list[Listener]] = {}
+    hidden: dict[str, list[bindings.Listener]] = {}
     for listener in view.listeners:
-        if listener.binding.state == UNKNOWN:
+        if listener.binding.state == bindings.UNKNOWN:
             hidden.setdefault(listener.binding.reason, []).append(listener)
-        if listener.binding.state != STALE_ADDRESS:
+        if listener.binding.state != bindings.STALE_ADDRESS:
             continue
         socket, binding = listener.socket, listener.binding
-        address = format_address(socket.packed)
-        yield Finding(
+        address = spelling.format_address(socket.packed)
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=ERROR,
-            message=f"{describe_holder(listener)} listens on {describe_endpoint(socket)},"
+            verdict=findings.FAIL,
+            severity=findings.ERROR,
+            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
             f" but {address} is no longer an address of this host",
             listener=listener,
-            remedy=RECONFIGURE,
+            remedy=findings.RECONFIGURE,
             remedy_reason=f"add {address} again (the listener then serves at once), or configure an address that"
             " exists and restart; a restart with the present configuration fails with EADDRNOTAVAIL",
             evidence={"reason": binding.reason, "reachable": binding.reachable, "rebindable": binding.rebindable},
         )
     for reason, listeners in hidden.items():
-        yield from find_unknown(SLUG, ERROR, listeners, reason)
+        yield from views.find_unknown(SLUG, findings.ERROR, listeners, reason)

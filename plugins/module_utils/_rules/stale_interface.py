@@ -8,32 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model.findings import ERROR, FAIL, MANUAL, Finding
-from .._model.listeners import STALE_INTERFACE
-from .view import View, describe_endpoint, describe_holder, find_unknown
+from .._model import bindings, findings
+from . import views
 
 SLUG = "stale-interface"
 
 
-def find_stale_interfaces(view: View) -> Iterator[Finding]:
+def find_stale_interfaces(view: views.View) -> Iterator[findings.Finding]:
     """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and made again by that name)."""
     for listener in view.listeners:
-        if listener.binding.state != STALE_INTERFACE:
+        if listener.binding.state != bindings.STALE_INTERFACE:
             continue
         socket = listener.socket
         # An address that is there on another link hints at an interface created again, which has a new index.
         now_on = sorted({address.ifindex for address in view.locality.addresses_of(socket.packed)})
-        yield Finding(
+        yield findings.Finding(
             rule=SLUG,
-            verdict=FAIL,
-            severity=ERROR,
-            message=f"{describe_holder(listener)} listens on {describe_endpoint(socket)},"
+            verdict=findings.FAIL,
+            severity=findings.ERROR,
+            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
             f" pinned to interface index {socket.ifindex}, which no longer exists",
             listener=listener,
-            remedy=MANUAL,
+            remedy=findings.MANUAL,
             remedy_reason="only a restart binds it again, and only once the interface that the service names exists:"
             " that name cannot be seen from outside, so check the configuration first",
             evidence={"reason": listener.binding.reason, "ifindex": socket.ifindex, "address_now_on_ifindex": now_on},
         )
     unseen = [listener for listener in view.listeners if listener.socket.ifindex is None]
-    yield from find_unknown(SLUG, ERROR, unseen, "it cannot be seen whether the socket is pinned to an interface")
+    yield from views.find_unknown(
+        SLUG, findings.ERROR, unseen, "it cannot be seen whether the socket is pinned to an interface"
+    )

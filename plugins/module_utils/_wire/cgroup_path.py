@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from .._model.owners import Service
-from .text import printable
+from .._model import owners
+from . import spelling
 
 _TYPES = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
@@ -37,7 +37,7 @@ _LXC = "lxc.payload."
 _HEX = re.compile(r"\\x([0-9a-f]{2})")
 
 
-def parse_cgroup_path(path: str, root: str = "") -> Optional[Service]:
+def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
     """Who starts and stops the processes of that cgroup, or None where the path does not say.
 
     path: as in /proc/PID/cgroup ("0::" cut off), or relative to the mount point of the hierarchy. root: where the
@@ -63,7 +63,7 @@ def parse_cgroup_path(path: str, root: str = "") -> Optional[Service]:
     return _parse_system(names[:slices], names[slices:])
 
 
-def _parse_system(slices: list[str], names: list[str]) -> Optional[Service]:
+def _parse_system(slices: list[str], names: list[str]) -> Optional[owners.Service]:
     unit = _parse_unit(names[0])
     if unit is None:
         return None
@@ -75,8 +75,8 @@ def _parse_system(slices: list[str], names: list[str]) -> Optional[Service]:
         if user_unit is not None:
             # Without a uid a container would read as one of the system's.
             container = None if uid is None else _parse_scope(user_unit, uid)
-            return container or Service("systemd", user_unit, "user", uid)
-    return _parse_scope(unit, None) or _parse_machine(unit) or Service("systemd", unit, "system")
+            return container or owners.Service("systemd", user_unit, "user", uid)
+    return _parse_scope(unit, None) or _parse_machine(unit) or owners.Service("systemd", unit, "system")
 
 
 def _parse_manager(slices: list[str], name: str) -> tuple[bool, Optional[int]]:
@@ -124,52 +124,52 @@ def _count_slices(names: list[str]) -> int:
     return len(names)
 
 
-def _parse_scope(unit: str, uid: Optional[int]) -> Optional[Service]:
+def _parse_scope(unit: str, uid: Optional[int]) -> Optional[owners.Service]:
     """The scope that an engine asked a manager for. libpod-conmon-… and crio-conmon-… are the host's own processes, not
     these.
     """
     match = _ENGINE_SCOPE.match(unit)
-    return Service(_ENGINES[match.group(1)], match.group(2), "container", uid) if match else None
+    return owners.Service(_ENGINES[match.group(1)], match.group(2), "container", uid) if match else None
 
 
-def _parse_machine(unit: str) -> Optional[Service]:
+def _parse_machine(unit: str) -> Optional[owners.Service]:
     """systemd-nspawn@NAME.service, and the scope that systemd-machined keeps for NAME: an nspawn container, or one of
     libvirt's LXC.
 
     machine-qemu\\x2d… is a virtual machine: what listens there is a process of the host.
     """
     if unit.startswith("systemd-nspawn@") and unit.endswith(".service"):
-        return Service("nspawn", _unescape_name(unit[len("systemd-nspawn@") : -len(".service")]), "container")
+        return owners.Service("nspawn", _unescape_name(unit[len("systemd-nspawn@") : -len(".service")]), "container")
     if unit.startswith("machine-") and unit.endswith(".scope"):
         name = _unescape_name(unit[len("machine-") : -len(".scope")])
         if name.startswith("lxc-"):
-            return Service("lxc", name[len("lxc-") :], "container")
+            return owners.Service("lxc", name[len("lxc-") :], "container")
         if name and not name.startswith("qemu-"):
-            return Service("nspawn", name, "container")
+            return owners.Service("nspawn", name, "container")
     return None
 
 
 def _unescape_name(text: str) -> str:
-    return printable(_HEX.sub(lambda match: chr(int(match.group(1), 16)), text))
+    return spelling.printable(_HEX.sub(lambda match: chr(int(match.group(1), 16)), text))
 
 
-def _parse_placed(names: list[str]) -> Optional[Service]:
+def _parse_placed(names: list[str]) -> Optional[owners.Service]:
     """Containers whose engine makes its directories below the root by itself, without systemd; only root can do that
     there.
     """
     first, rest = names[0], names[1:]
     if first.startswith(_LXC) and len(first) > len(_LXC):
-        return Service("lxc", printable(first[len(_LXC) :]), "container")
+        return owners.Service("lxc", spelling.printable(first[len(_LXC) :]), "container")
     if not rest:
         return None
     if first == "lxc":
-        return Service("lxc", printable(rest[0]), "container")
+        return owners.Service("lxc", spelling.printable(rest[0]), "container")
     if first == "docker" and _CONTAINER_ID.match(rest[0]):
-        return Service("docker", rest[0], "container")
+        return owners.Service("docker", rest[0], "container")
     if first == "libpod_parent" and rest[0].startswith("libpod-") and _CONTAINER_ID.match(rest[0][len("libpod-") :]):
-        return Service("podman", rest[0][len("libpod-") :], "container")
+        return owners.Service("podman", rest[0][len("libpod-") :], "container")
     if first == "kubepods":
         for position, name in enumerate(rest[:2]):  # kubepods[/burstable|/besteffort]/podUID/ID
             if name.startswith("pod") and len(rest) > position + 1:
-                return Service("kubernetes", printable(rest[position + 1]), "container")
+                return owners.Service("kubernetes", spelling.printable(rest[position + 1]), "container")
     return None

@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address
 from typing import NamedTuple, Optional
 
-from .text import format_address
+from . import spelling
 
 # daemon/libnetwork/portmapper/proxy_linux.go of moby (libnetwork/portmapper/proxy.go before): always in this order.
 _COMMAND = re.compile(
@@ -45,5 +45,5 @@ def has_address(raw: bytes, packed: bytes) -> bool:
     if len(packed) != 4:  # net/ipv6/addrconf.c, if6_seq_show
         return any(line.startswith(packed.hex().encode() + b" ") for line in raw.split(b"\n"))
     # net/ipv4/fib_trie.c, fib_trie_seq_show: a leaf, then one line for each of its routes.
-    leaf = re.escape(format_address(packed)).encode()
+    leaf = re.escape(spelling.format_address(packed)).encode()
     return re.search(rb"\|-- " + leaf + rb"\n(?: +/[^\n]*\n)*? +/32 host LOCAL", raw) is not None

@@ -9,29 +9,23 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from .._model.connections import (
-    BOUND,
-    CLOSE_WAIT,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT_1,
-    FIN_WAIT_2,
-    LAST_ACK,
-    LISTENING,
-    SYN_RECEIVED,
-    SYN_SENT,
-    TIME_WAIT,
-    Occupant,
-)
-from .diag_filter import INET_DIAG_REQ_BYTECODE, pack_port_filter
-from .inet_diag import INET_DIAG_SKV6ONLY, PROTOCOLS
-from .netlink import MalformedMessage, pack_attribute, parse_attributes
+from .._model import connections
+from . import diag_filter, inet_diag, netlink
 
 # include/net/tcp_states.h. TCP_BOUND_INACTIVE is a pseudo-state of Linux 6.8: asked for as 13, answered as 7.
 _STATES = {
-    1: ESTABLISHED, 2: SYN_SENT, 3: SYN_RECEIVED, 4: FIN_WAIT_1, 5: FIN_WAIT_2, 6: TIME_WAIT, 7: BOUND, 8: CLOSE_WAIT,
-    9: LAST_ACK, 10: LISTENING, 11: CLOSING,
-}  # fmt: skip
+    1: connections.ESTABLISHED,
+    2: connections.SYN_SENT,
+    3: connections.SYN_RECEIVED,
+    4: connections.FIN_WAIT_1,
+    5: connections.FIN_WAIT_2,
+    6: connections.TIME_WAIT,
+    7: connections.BOUND,
+    8: connections.CLOSE_WAIT,
+    9: connections.LAST_ACK,
+    10: connections.LISTENING,
+    11: connections.CLOSING,
+}
 _TCP_BOUND_INACTIVE = 13
 FIRST_RELEASE_WITH_BOUND = (6, 8)
 _MASKS = {
@@ -52,38 +46,38 @@ def pack_occupant_request(family: int, protocol: str, ports: Iterable[int], unco
     unconnected: only those that listen or are merely bound.
     """
     masks = _UNCONNECTED_MASKS if unconnected else _MASKS
-    request = _REQUEST.pack(family, PROTOCOLS[protocol], 0, masks[protocol])
-    return request + pack_attribute(INET_DIAG_REQ_BYTECODE, pack_port_filter(ports))
+    request = _REQUEST.pack(family, inet_diag.PROTOCOLS[protocol], 0, masks[protocol])
+    return request + netlink.pack_attribute(diag_filter.INET_DIAG_REQ_BYTECODE, diag_filter.pack_port_filter(ports))
 
 
-def parse_occupants(payloads: Iterable[bytes], protocol: str) -> list[Occupant]:
+def parse_occupants(payloads: Iterable[bytes], protocol: str) -> list[connections.Occupant]:
     """One record per row, in the kernel's order, less the half-open ones (request sockets hold no port). Raises
     MalformedMessage.
     """
     rows = []
     for payload in payloads:
         if len(payload) < _ROW.size:
-            raise MalformedMessage(f"a socket row of {len(payload)} bytes, {_ROW.size} expected")
+            raise netlink.MalformedMessage(f"a socket row of {len(payload)} bytes, {_ROW.size} expected")
         row = _parse_row(payload, protocol)
-        if row.inode or row.state != SYN_RECEIVED:
+        if row.inode or row.state != connections.SYN_RECEIVED:
             rows.append(row)
     return rows
 
 
-def _parse_row(payload: bytes, protocol: str) -> Occupant:
+def _parse_row(payload: bytes, protocol: str) -> connections.Occupant:
     (family, state, timer, _retrans, sport, dport, source, destination, ifindex, _cookie, expires, _rqueue, _wqueue,
      uid, inode) = _ROW.unpack_from(payload)  # fmt: skip
     if family not in _FAMILIES or state not in _STATES:
-        raise MalformedMessage(f"a socket row of address family {family} in state {state}")
+        raise netlink.MalformedMessage(f"a socket row of address family {family} in state {state}")
     name, length = _FAMILIES[family]
     timed = timer == _TIMER_OF_TIMED_ROW
     v6only = None
     if length == 16 and not timed:
-        said = parse_attributes(payload, _ROW.size).get(INET_DIAG_SKV6ONLY)
+        said = netlink.parse_attributes(payload, _ROW.size).get(inet_diag.INET_DIAG_SKV6ONLY)
         if said == b"":
-            raise MalformedMessage("a socket row has an attribute of the wrong size")
+            raise netlink.MalformedMessage("a socket row has an attribute of the wrong size")
         v6only = None if said is None else said[0] != 0
-    return Occupant(
+    return connections.Occupant(
         protocol=protocol,
         family=name,
         packed=source[:length],

@@ -10,8 +10,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, NoReturn, Optional
 
-from .._model.addresses import is_link_local
-from .._model.endpoints import CLASSES, CONNECTED, Endpoint, InetAddress
+from .._model import addresses, endpoints
 
 _FIELDS = ("host", "port", "source", "interface", "expect")
 _FORMS = "host:port, [IPv6 address]:port, or a dictionary with host and port"
@@ -31,7 +30,7 @@ class InvalidEndpoint(ValueError):
         self.allowed = allowed
 
 
-def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> Endpoint:
+def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> endpoints.Endpoint:
     """One entry of `endpoints`; `option` is what the message calls it, for example endpoints[3].
 
     family: the caller's restriction to ipv4 or ipv6, which an address must not contradict. Raises InvalidEndpoint.
@@ -49,22 +48,22 @@ def parse_endpoint(value: Any, option: str, family: Optional[str] = None) -> End
     wanted = [known for known in (address and address.family, source and source.family, family) if known]
     if len(set(wanted)) > 1:
         _refuse(option, value, "a host and a source of one address family, and of the one that the option family names")
-    expect = _parse_text(fields, "expect", option) or CONNECTED
-    if expect not in CLASSES:
-        _refuse(f"{option}.expect", expect, ", ".join(CLASSES))
+    expect = _parse_text(fields, "expect", option) or endpoints.CONNECTED
+    if expect not in endpoints.CLASSES:
+        _refuse(f"{option}.expect", expect, ", ".join(endpoints.CLASSES))
     port = _parse_port(fields.get("port"), f"{option}.port")
-    return Endpoint(host, port, address, source, interface, expect)
+    return endpoints.Endpoint(host, port, address, source, interface, expect)
 
 
-def parse_inet_address(text: str) -> Optional[InetAddress]:
+def parse_inet_address(text: str) -> Optional[endpoints.InetAddress]:
     """An IPv4 or IPv6 literal, the latter with or without %scope; None for any other text."""
     try:
         if ":" not in text:
-            return InetAddress("ipv4", IPv4Address(text).packed)
+            return endpoints.InetAddress("ipv4", IPv4Address(text).packed)
         plain, percent, scope = text.partition("%")
         if percent and not scope:
             return None
-        return InetAddress("ipv6", IPv6Address(plain).packed, scope or None)
+        return endpoints.InetAddress("ipv6", IPv6Address(plain).packed, scope or None)
     except AddressValueError:
         return None
 
@@ -115,7 +114,7 @@ def _parse_port(value: Any, option: str) -> int:
     return port
 
 
-def _parse_host(host: str, option: str, interface: Optional[str]) -> Optional[InetAddress]:
+def _parse_host(host: str, option: str, interface: Optional[str]) -> Optional[endpoints.InetAddress]:
     address = parse_inet_address(host)
     if address is None:
         _check_name(host, option)
@@ -123,7 +122,7 @@ def _parse_host(host: str, option: str, interface: Optional[str]) -> Optional[In
     return _with_scope(address, host, option, interface)
 
 
-def _parse_source(fields: dict[str, Any], option: str, interface: Optional[str]) -> Optional[InetAddress]:
+def _parse_source(fields: dict[str, Any], option: str, interface: Optional[str]) -> Optional[endpoints.InetAddress]:
     text = _parse_text(fields, "source", option)
     if text is None:
         return None
@@ -133,9 +132,11 @@ def _parse_source(fields: dict[str, Any], option: str, interface: Optional[str])
     return _with_scope(address, text, f"{option}.source", interface)
 
 
-def _with_scope(address: InetAddress, text: str, option: str, interface: Optional[str]) -> InetAddress:
+def _with_scope(
+    address: endpoints.InetAddress, text: str, option: str, interface: Optional[str]
+) -> endpoints.InetAddress:
     """A link-local address means nothing without an interface: connect() says EINVAL (ip(7), RFC 4007)."""
-    if address.family == "ipv4" or not is_link_local(address.packed):
+    if address.family == "ipv4" or not addresses.is_link_local(address.packed):
         if address.scope is not None:
             _refuse(option, text, "a scope id only with a link-local IPv6 address (fe80::/10)")
         return address

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-from .._model.listeners import Socket
-from .netlink import BYTE_ORDER, MalformedMessage, parse_attributes
+from .._model import bindings
+from . import netlink
 
 SOCK_DIAG_BY_FAMILY = 20
 IPPROTO_TCP, IPPROTO_UDP = 6, 17
@@ -32,7 +32,7 @@ _REQUEST = struct.Struct("=BBBxI48x")
 _ROW = struct.Struct("=BBBB2s2s16s16sI8sIIIII")
 # struct inet_diag_sockopt: bit fields, allocated from the low end on little-endian machines and from the high end on
 # big-endian ones
-_FREEBIND_BIT, _TRANSPARENT_BIT = (0x04, 0x20) if BYTE_ORDER == "little" else (0x20, 0x04)
+_FREEBIND_BIT, _TRANSPARENT_BIT = (0x04, 0x20) if netlink.BYTE_ORDER == "little" else (0x20, 0x04)
 
 _FAMILIES = {2: ("ipv4", 4), 10: ("ipv6", 16)}
 
@@ -51,7 +51,7 @@ def pack_listener_request(family: int, protocol: str) -> bytes:
     return _REQUEST.pack(family, PROTOCOLS[protocol], 0, LISTENING_STATES[protocol])
 
 
-def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[Socket]:
+def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[bindings.Socket]:
     """One Socket per row of a dump that pack_listener_request asked for. Raises MalformedMessage."""
     # Sockets of one service mostly carry the very same attribute bytes, so each distinct tail is parsed once.
     known: dict[bytes, _Extras] = {}
@@ -60,7 +60,7 @@ def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[Socket]:
     rows = []
     for payload in payloads:
         if len(payload) < size:
-            raise MalformedMessage(f"a socket row of {len(payload)} bytes, {size} expected")
+            raise netlink.MalformedMessage(f"a socket row of {len(payload)} bytes, {size} expected")
         (
             family,
             _state,
@@ -79,14 +79,14 @@ def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[Socket]:
             inode,
         ) = _ROW.unpack_from(payload)
         if family not in _FAMILIES:
-            raise MalformedMessage(f"a socket row of address family {family}")
+            raise netlink.MalformedMessage(f"a socket row of address family {family}")
         name, length = _FAMILIES[family]
         tail = payload[size:]
         extras = known.get(tail)
         if extras is None:
             extras = known[tail] = _parse_extras(tail)
         rows.append(
-            Socket(
+            bindings.Socket(
                 protocol,
                 name,
                 source[:length],
@@ -106,15 +106,15 @@ def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[Socket]:
 
 
 def _parse_extras(tail: bytes) -> _Extras:
-    attributes = parse_attributes(tail)
+    attributes = netlink.parse_attributes(tail)
     v6only = attributes.get(INET_DIAG_SKV6ONLY)
     cgroup_id = attributes.get(INET_DIAG_CGROUP_ID)
     options = attributes.get(INET_DIAG_SOCKOPT)
     if v6only == b"" or options == b"" or (cgroup_id is not None and len(cgroup_id) != 8):
-        raise MalformedMessage("a socket row has an attribute of the wrong size")
+        raise netlink.MalformedMessage("a socket row has an attribute of the wrong size")
     return _Extras(
         None if v6only is None else v6only[0] != 0,
-        None if cgroup_id is None else int.from_bytes(cgroup_id, BYTE_ORDER),
+        None if cgroup_id is None else int.from_bytes(cgroup_id, netlink.BYTE_ORDER),
         None if options is None else bool(options[0] & _FREEBIND_BIT),
         None if options is None else bool(options[0] & _TRANSPARENT_BIT),
     )

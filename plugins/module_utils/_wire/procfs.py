@@ -14,7 +14,7 @@ import re
 import sys
 from typing import NamedTuple, Optional
 
-from .._model.listeners import IPV4, TCP, Socket
+from .._model import bindings
 
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
@@ -132,21 +132,21 @@ def _unescape(field: bytes) -> str:
     )
 
 
-def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.byteorder) -> list[Socket]:
+def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.byteorder) -> list[bindings.Socket]:
     """The listeners in /proc/net/{tcp,udp}{,6}: TCP in state LISTEN, UDP unconnected. Raises ProcfsError.
 
     Addresses are printed as host-endian 32-bit words, hence `byteorder` (little, big): that of the machine that wrote
     the file. `queued` is known for TCP only; pins, options, v6only, backlog and cgroup are not in there.
     """
-    source = f"/proc/net/{protocol}{'' if family == IPV4 else '6'}"
+    source = f"/proc/net/{protocol}{'' if family == bindings.IPV4 else '6'}"
     if not raw.endswith(b"\n"):
         raise ProcfsError(source, raw.count(b"\n") + 1, "the file ends in the middle of a line")
     lines = raw.split(b"\n")[:-1]
     if b"local_address" not in lines[0]:
         raise ProcfsError(source, 1, "not the heading of a socket table")
     # Compiled only here: most runs import this file for something else and never get to a table.
-    row = re.compile(_ROW % {b"digits": 8 if family == IPV4 else 32}).fullmatch
-    listening = TCP_LISTEN if protocol == TCP else TCP_CLOSE
+    row = re.compile(_ROW % {b"digits": 8 if family == bindings.IPV4 else 32}).fullmatch
+    listening = TCP_LISTEN if protocol == bindings.TCP else TCP_CLOSE
     sockets = []
     for number, line in enumerate(lines[1:], 2):
         match = row(line)
@@ -155,7 +155,7 @@ def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.b
         address, port, state, queued, uid, inode = match.groups()
         if int(state, 16) == listening:
             sockets.append(
-                Socket(
+                bindings.Socket(
                     protocol=protocol,
                     family=family,
                     packed=_parse_address(address, byteorder),
@@ -163,7 +163,7 @@ def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.b
                     ifindex=None,
                     v6only=None,
                     backlog=None,
-                    queued=int(queued, 16) if protocol == TCP else None,
+                    queued=int(queued, 16) if protocol == bindings.TCP else None,
                     uid=int(uid),
                     inode=int(inode),
                     cgroup_id=None,

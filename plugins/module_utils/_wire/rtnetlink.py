@@ -9,9 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Optional
 
-from .._model.addresses import OPERSTATES, Address, Link, Route
-from .netlink import MalformedMessage, pack_attribute, parse_attributes, parse_u32, unpack
-from .text import printable
+from .._model import addresses
+from . import netlink, spelling
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
@@ -70,7 +69,9 @@ _U32 = struct.Struct("=I")
 
 def pack_link_request() -> bytes:
     """All links, without the statistics of their virtual functions (an adapter can have hundreds)."""
-    return _IFINFOMSG.pack(AF_UNSPEC, 0, 0, 0, 0) + pack_attribute(IFLA_EXT_MASK, _U32.pack(RTEXT_FILTER_SKIP_STATS))
+    return _IFINFOMSG.pack(AF_UNSPEC, 0, 0, 0, 0) + netlink.pack_attribute(
+        IFLA_EXT_MASK, _U32.pack(RTEXT_FILTER_SKIP_STATS)
+    )
 
 
 def pack_address_request() -> bytes:
@@ -79,7 +80,7 @@ def pack_address_request() -> bytes:
 
 def pack_table_request(family: int, table: int) -> bytes:
     """One routing table, filtered by the kernel where the socket asks for strict checking (Linux 4.20)."""
-    return _RTMSG.pack(family, 0, 0, 0, table if table < 256 else 0, 0, 0, 0, 0) + pack_attribute(
+    return _RTMSG.pack(family, 0, 0, 0, table if table < 256 else 0, 0, 0, 0, 0) + netlink.pack_attribute(
         RTA_TABLE, _U32.pack(table)
     )
 
@@ -87,99 +88,101 @@ def pack_table_request(family: int, table: int) -> bytes:
 def pack_lookup_request(packed: bytes, ifindex: int) -> bytes:
     """The route that a packet to `packed` takes from here; through the VRF `ifindex` where that is not 0."""
     family = AF_INET if len(packed) == 4 else AF_INET6
-    request = _RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + pack_attribute(RTA_DST, packed)
-    return request + pack_attribute(RTA_OIF, _U32.pack(ifindex)) if ifindex else request
+    request = _RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + netlink.pack_attribute(RTA_DST, packed)
+    return request + netlink.pack_attribute(RTA_OIF, _U32.pack(ifindex)) if ifindex else request
 
 
 def pack_rule_request(family: int) -> bytes:
     return _RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def parse_link(payload: bytes) -> Link:
+def parse_link(payload: bytes) -> addresses.Link:
     """An RTM_NEWLINK or RTM_DELLINK. Raises MalformedMessage."""
-    _family, _type, ifindex, flags, _change = unpack(_IFINFOMSG, "link message", payload)
-    attributes = parse_attributes(payload, _IFINFOMSG.size)
+    _family, _type, ifindex, flags, _change = netlink.unpack(_IFINFOMSG, "link message", payload)
+    attributes = netlink.parse_attributes(payload, _IFINFOMSG.size)
     if IFLA_IFNAME not in attributes:
-        raise MalformedMessage(f"link {ifindex} has no name")
+        raise netlink.MalformedMessage(f"link {ifindex} has no name")
     operstate = attributes.get(IFLA_OPERSTATE)
     mac = attributes.get(IFLA_ADDRESS)
     kind, vrf_table = _parse_linkinfo(attributes[IFLA_LINKINFO]) if IFLA_LINKINFO in attributes else (None, None)
-    return Link(
+    return addresses.Link(
         ifindex=ifindex,
-        name=printable(attributes[IFLA_IFNAME].rstrip(b"\0")),
+        name=spelling.printable(attributes[IFLA_IFNAME].rstrip(b"\0")),
         kind=kind,
         flags=flags,
-        operstate=OPERSTATES[operstate[0]] if operstate and operstate[0] < len(OPERSTATES) else None,
-        mtu=parse_u32(attributes[IFLA_MTU], "the MTU") if IFLA_MTU in attributes else None,
+        operstate=addresses.OPERSTATES[operstate[0]]
+        if operstate and operstate[0] < len(addresses.OPERSTATES)
+        else None,
+        mtu=netlink.parse_u32(attributes[IFLA_MTU], "the MTU") if IFLA_MTU in attributes else None,
         mac=mac.hex(":") if mac else None,
-        master=parse_u32(attributes[IFLA_MASTER], "the master") if IFLA_MASTER in attributes else 0,
+        master=netlink.parse_u32(attributes[IFLA_MASTER], "the master") if IFLA_MASTER in attributes else 0,
         vrf_table=vrf_table,
     )
 
 
 def _parse_linkinfo(value: bytes) -> tuple[Optional[str], Optional[int]]:
-    info = parse_attributes(value)
-    kind = printable(info[IFLA_INFO_KIND].rstrip(b"\0")) if IFLA_INFO_KIND in info else None
+    info = netlink.parse_attributes(value)
+    kind = spelling.printable(info[IFLA_INFO_KIND].rstrip(b"\0")) if IFLA_INFO_KIND in info else None
     if kind != "vrf":
         return kind, None
-    table = parse_attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VRF_TABLE)
-    return kind, parse_u32(table, "the table of a VRF") if table is not None else None
+    table = netlink.parse_attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VRF_TABLE)
+    return kind, netlink.parse_u32(table, "the table of a VRF") if table is not None else None
 
 
-def parse_address(payload: bytes) -> Optional[Address]:
+def parse_address(payload: bytes) -> Optional[addresses.Address]:
     """An RTM_NEWADDR or RTM_DELADDR; None for a family that is neither IPv4 nor IPv6. Raises MalformedMessage."""
-    family, prefixlen, flags8, scope, ifindex = unpack(_IFADDRMSG, "address message", payload)
+    family, prefixlen, flags8, scope, ifindex = netlink.unpack(_IFADDRMSG, "address message", payload)
     if family not in FAMILY_NAMES:
         return None
-    attributes = parse_attributes(payload, _IFADDRMSG.size)
+    attributes = netlink.parse_attributes(payload, _IFADDRMSG.size)
     # On a point-to-point link IFA_ADDRESS is the peer and IFA_LOCAL is ours; IPv6 sends IFA_LOCAL only then.
     ours = attributes.get(IFA_LOCAL) or attributes.get(IFA_ADDRESS)
     if ours is None or len(ours) != ADDRESS_SIZES[family]:
-        raise MalformedMessage(
+        raise netlink.MalformedMessage(
             f"an address on link {ifindex} has {len(ours or b'')} bytes, {ADDRESS_SIZES[family]} expected"
         )
     other, broadcast = attributes.get(IFA_ADDRESS), attributes.get(IFA_BROADCAST)
     if any(packed is not None and len(packed) != len(ours) for packed in (other, broadcast)):
-        raise MalformedMessage(f"an address on link {ifindex} has a peer or broadcast address of another size")
+        raise netlink.MalformedMessage(f"an address on link {ifindex} has a peer or broadcast address of another size")
     preferred, valid = (
-        unpack(_CACHEINFO, "lifetime", attributes[IFA_CACHEINFO])[:2]
+        netlink.unpack(_CACHEINFO, "lifetime", attributes[IFA_CACHEINFO])[:2]
         if IFA_CACHEINFO in attributes
         else (INFINITY_LIFE_TIME,) * 2
     )
-    return Address(
+    return addresses.Address(
         family=FAMILY_NAMES[family],
         packed=ours,
         prefixlen=prefixlen,
         ifindex=ifindex,
         scope=scope,
-        flags=parse_u32(attributes[IFA_FLAGS], "the flags") if IFA_FLAGS in attributes else flags8,
+        flags=netlink.parse_u32(attributes[IFA_FLAGS], "the flags") if IFA_FLAGS in attributes else flags8,
         peer=other if other != ours else None,
         broadcast=broadcast,
-        label=printable(attributes[IFA_LABEL].rstrip(b"\0")) if IFA_LABEL in attributes else None,
+        label=spelling.printable(attributes[IFA_LABEL].rstrip(b"\0")) if IFA_LABEL in attributes else None,
         preferred_lifetime=None if preferred == INFINITY_LIFE_TIME else preferred,
         valid_lifetime=None if valid == INFINITY_LIFE_TIME else valid,
     )
 
 
-def parse_route(payload: bytes) -> Optional[Route]:
+def parse_route(payload: bytes) -> Optional[addresses.Route]:
     """An RTM_NEWROUTE; None for a family that is neither IPv4 nor IPv6. Raises MalformedMessage."""
-    family, prefixlen, _src_len, tos, table, _protocol, _scope, route_type, flags = unpack(
+    family, prefixlen, _src_len, tos, table, _protocol, _scope, route_type, flags = netlink.unpack(
         _RTMSG, "route message", payload
     )
     if family not in FAMILY_NAMES:
         return None
-    attributes = parse_attributes(payload, _RTMSG.size)
+    attributes = netlink.parse_attributes(payload, _RTMSG.size)
     destination = attributes.get(RTA_DST, bytes(ADDRESS_SIZES[family]))
     if len(destination) != ADDRESS_SIZES[family] or prefixlen > 8 * len(destination):
-        raise MalformedMessage(f"a route to {len(destination)} bytes / {prefixlen}")
-    return Route(
+        raise netlink.MalformedMessage(f"a route to {len(destination)} bytes / {prefixlen}")
+    return addresses.Route(
         family=FAMILY_NAMES[family],
-        table=parse_u32(attributes[RTA_TABLE], "the table") if RTA_TABLE in attributes else table,
+        table=netlink.parse_u32(attributes[RTA_TABLE], "the table") if RTA_TABLE in attributes else table,
         type=route_type,
         packed=destination,
         prefixlen=prefixlen,
-        ifindex=parse_u32(attributes[RTA_OIF], "the interface") if RTA_OIF in attributes else 0,
-        priority=parse_u32(attributes[RTA_PRIORITY], "the priority") if RTA_PRIORITY in attributes else 0,
+        ifindex=netlink.parse_u32(attributes[RTA_OIF], "the interface") if RTA_OIF in attributes else 0,
+        priority=netlink.parse_u32(attributes[RTA_PRIORITY], "the priority") if RTA_PRIORITY in attributes else 0,
         flags=flags,
         tos=tos,
     )
@@ -187,10 +190,10 @@ def parse_route(payload: bytes) -> Optional[Route]:
 
 def parse_rule(payload: bytes) -> tuple[int, int, bool]:
     """An RTM_NEWRULE: (priority, table, whether it sends every packet there). Raises MalformedMessage."""
-    _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = unpack(_RULE, "rule message", payload)
-    attributes = parse_attributes(payload, _RULE.size)
-    priority = parse_u32(attributes[FRA_PRIORITY], "the priority") if FRA_PRIORITY in attributes else 0
-    table = parse_u32(attributes[FRA_TABLE], "the table") if FRA_TABLE in attributes else table
+    _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = netlink.unpack(_RULE, "rule message", payload)
+    attributes = netlink.parse_attributes(payload, _RULE.size)
+    priority = netlink.parse_u32(attributes[FRA_PRIORITY], "the priority") if FRA_PRIORITY in attributes else 0
+    table = netlink.parse_u32(attributes[FRA_TABLE], "the table") if FRA_TABLE in attributes else table
     suppressed = any(attributes.pop(name, _NO_SUPPRESSION) != _NO_SUPPRESSION for name in _SUPPRESSORS)
     narrowed = bool(
         dst_len or src_len or tos or flags & FIB_RULE_INVERT or suppressed or not _HARMLESS.issuperset(attributes)

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Optional
 
-from .._model.listeners import IPV4, IPV6, TCP, UDP
-from .._model.plans import Wish
+from .._model import bindings, plans
 
 _ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):([0-9]{1,5})")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -28,7 +27,7 @@ class ServerConfigError(Exception):
     """The text does not say where the server will listen."""
 
 
-def parse_endpoint(text: str, protocol: str = TCP, interface: Optional[str] = None) -> Wish:
+def parse_endpoint(text: str, protocol: str = bindings.TCP, interface: Optional[str] = None) -> plans.Wish:
     """ADDRESS:PORT, [ADDRESS]:PORT, with %SCOPE after the address; * is 0.0.0.0. Raises ServerConfigError."""
     match = _ENDPOINT.fullmatch(text)
     if match is None:
@@ -41,10 +40,12 @@ def parse_endpoint(text: str, protocol: str = TCP, interface: Optional[str] = No
     port = int(match.group(3))
     if not 1 <= port <= 65535:
         raise ServerConfigError(f"{port} is not a port")
-    return Wish(protocol, IPV4 if len(packed) == 4 else IPV6, packed, port, interface or scope or None)
+    return plans.Wish(
+        protocol, bindings.IPV4 if len(packed) == 4 else bindings.IPV6, packed, port, interface or scope or None
+    )
 
 
-def parse_sshd_listens(text: str) -> list[Wish]:
+def parse_sshd_listens(text: str) -> list[plans.Wish]:
     """Output of `sshd -T`: one line `listenaddress ADDRESS:PORT` for each. Raises ServerConfigError."""
     wishes = [
         parse_endpoint(value.strip())
@@ -56,12 +57,12 @@ def parse_sshd_listens(text: str) -> list[Wish]:
     return wishes
 
 
-def parse_nginx_listens(text: str) -> list[Wish]:
+def parse_nginx_listens(text: str) -> list[plans.Wish]:
     """Output of `nginx -T`: every `listen` of every server, without repetitions. Raises ServerConfigError.
 
     https://nginx.org/en/docs/http/ngx_http_core_module.html#listen
     """
-    wishes: dict[Wish, None] = {}
+    wishes: dict[plans.Wish, None] = {}
     stack: list[tuple[str, bool]] = []  # (block, whether it has a listen)
     for words, mark in _read_statements(text):
         if mark == "{":
@@ -84,7 +85,7 @@ def parse_nginx_listens(text: str) -> list[Wish]:
     return list(wishes)
 
 
-def _parse_nginx_listen(words: list[str]) -> Optional[Wish]:
+def _parse_nginx_listen(words: list[str]) -> Optional[plans.Wish]:
     if not words:
         raise ServerConfigError("nginx -T: a listen without an address")
     where = words[0]
@@ -94,7 +95,7 @@ def _parse_nginx_listen(words: list[str]) -> Optional[Wish]:
         where = f"*:{where}"
     elif where.endswith("]") or ":" not in where:
         where += ":80"
-    protocol = UDP if "udp" in words[1:] or "quic" in words[1:] else TCP
+    protocol = bindings.UDP if "udp" in words[1:] or "quic" in words[1:] else bindings.TCP
     return parse_endpoint(where, protocol)
 
 

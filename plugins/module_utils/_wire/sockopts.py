@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from .._model.listeners import Options
+from .._model import bindings
 
 _FIRST_RELEASE = (5, 6)  # pidfd_getfd(2)
 _RELEASE_FORM = re.compile(r"(\d+)\.(\d+)")
@@ -55,13 +55,13 @@ def explain_refusal(seen: Restrictions) -> str:
     return "a security module or another user namespace forbids looking into that process"
 
 
-def parse_socket_unit(properties: Mapping[str, str]) -> Options:
+def parse_socket_unit(properties: Mapping[str, str]) -> bindings.Options:
     """The options of a .socket unit's stream sockets, from `systemctl show` (systemd.socket(5)).
 
     systemd sets SO_REUSEADDR on every stream socket that it listens on, whatever the unit says (socket_address_listen,
     src/basic/socket-util.c). A property that is not there is None.
     """
-    return Options(
+    return bindings.Options(
         reuseaddr=True,
         reuseport=_parse_bool(properties.get("ReusePort")),
         keepalive=_parse_bool(properties.get("KeepAlive")),

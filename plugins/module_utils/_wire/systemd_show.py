@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-from .._model.listeners import TCP, UDP, Socket
+from .._model import bindings
 
 PROPERTIES = ("Id", "ActiveState", "Listen", "BindToDevice", "SocketProtocol")
 
-_PROTOCOLS = {"Stream": TCP, "Datagram": UDP}  # src/core/socket.c, listen_lookup
+_PROTOCOLS = {"Stream": bindings.TCP, "Datagram": bindings.UDP}  # src/core/socket.c, listen_lookup
 _OTHER_PROTOCOLS = ("132", "136")  # SocketProtocol=sctp, udplite; the tables of TCP and UDP do not have them
 _LISTEN = re.compile(r"(.*) \(([A-Za-z]+)\)", re.DOTALL)
 _IPV4 = re.compile(r"([0-9.]+):([0-9]{1,5})")
@@ -92,7 +92,7 @@ def _parse_listen(value: str, device: Optional[str]) -> Optional[Listen]:
     return Listen(_PROTOCOLS[kind], packed, int(address[2]), device or scope)
 
 
-def match_socket_units(units: Iterable[SocketUnit], socket: Socket, indexes: Mapping[str, int]) -> list[str]:
+def match_socket_units(units: Iterable[SocketUnit], socket: bindings.Socket, indexes: Mapping[str, int]) -> list[str]:
     """The names of the units that listen where this socket does; one, when it is clear whose it is.
 
     indexes: ifindex of each device that a unit names and that exists. The pin decides only between several units: its

@@ -10,11 +10,10 @@ import re
 from collections.abc import Mapping
 
 from .._model.units import EnvironmentFile, Unit, UnitListen
-from .systemd_show import PROPERTIES as SOCKET_PROPERTIES
-from .systemd_show import SystemdShowError, parse_properties, parse_socket_units
+from . import systemd_show
 
 PROPERTIES = (
-    *SOCKET_PROPERTIES,
+    *systemd_show.PROPERTIES,
     "LoadState",
     "SubState",
     "Transient",
@@ -59,8 +58,8 @@ def parse_units(text: str) -> list[Unit]:
 
     A unit that does not exist comes with load_state "not-found".
     """
-    blocks = parse_properties(text)
-    sockets = {unit.name: unit for unit in parse_socket_units(text)}
+    blocks = systemd_show.parse_properties(text)
+    sockets = {unit.name: unit for unit in systemd_show.parse_socket_units(text)}
     units = []
     for block in blocks:
         name = _last(block, "Id")
@@ -121,7 +120,7 @@ def _parse_pid(text: str) -> int:
     if not text:
         return 0
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise SystemdShowError("systemctl show: MainPID is not a number")
+        raise systemd_show.SystemdShowError("systemctl show: MainPID is not a number")
     return int(text)
 
 
@@ -131,7 +130,7 @@ def _parse_exec(text: str) -> tuple[str, tuple[str, ...]]:
         return "", ()
     match = _EXEC.match(text)
     if match is None:
-        raise SystemdShowError("systemctl show: ExecStart has an unknown form")
+        raise systemd_show.SystemdShowError("systemctl show: ExecStart has an unknown form")
     return match.group(1), tuple(match.group(2).split())
 
 
@@ -146,5 +145,5 @@ def _parse_environment(text: str) -> tuple[str, ...]:
 def _parse_environment_file(text: str) -> EnvironmentFile:
     match = _ENVIRONMENT_FILE.fullmatch(text)
     if match is None:
-        raise SystemdShowError("systemctl show: EnvironmentFiles has an unknown form")
+        raise systemd_show.SystemdShowError("systemctl show: EnvironmentFiles has an unknown form")
     return EnvironmentFile(match.group(1), match.group(2) == "yes")

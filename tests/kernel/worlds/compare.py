@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     INTENDED,
     PENDING,
     STALE_ADDRESS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Callable
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Binding, Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import take_sample
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
     BackendUnavailable,
@@ -28,7 +28,7 @@ def judge_by(backend_name: str) -> Judge:
 
     def judge() -> Answers:
         sample = take_sample(backend, everything, ())
-        return list(zip(sample.sockets, sample.bindings))
+        return list(zip(sample.sockets, sample.verdicts))
 
     return judge
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import UNKNOWN
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import UNKNOWN
 
 from . import compare, view
 from .build import PRELUDE, Namespaces

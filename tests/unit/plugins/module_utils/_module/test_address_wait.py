@@ -17,7 +17,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import Batch, Change, Wish
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import address_wait
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import (
     parse_wish,
     render_wait,
@@ -25,7 +24,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.addres
     watch_until,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import address_events
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import address_events, backends
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.address_polls import AddressPolls
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
     BackendUnavailable,
@@ -243,7 +242,7 @@ def test_without_netlink_it_polls_and_says_so(monkeypatch: pytest.MonkeyPatch) -
     blind = SEES_ALL._replace(address_flags=False)
     backend = make_backend([((), make_network((ETH0,), (FOUR,)))], capabilities=blind)
     refuse_netlink(monkeypatch)
-    monkeypatch.setattr(address_wait, "select_backend", lambda name: backend)
+    monkeypatch.setattr(backends, "select_backend", lambda name: backend)
     result, gaps = wait_for_address({**OPTIONS, "timeout": 1.0})
     assert (result["met"], result["source"]) == (True, "psutil")
     assert gaps == (
@@ -265,7 +264,7 @@ def test_neither_netlink_nor_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
             raise BackendUnavailable("psutil is missing")
 
     refuse_netlink(monkeypatch)
-    monkeypatch.setattr(address_wait, "select_backend", select)
+    monkeypatch.setattr(backends, "select_backend", select)
     with pytest.raises(BackendUnavailable, match="no; psutil is missing"):
         wait_for_address(OPTIONS)
 
@@ -280,6 +279,6 @@ def refuse_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_addresses_that_cannot_be_polled_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     gap = Gap("psutil", "addresses", "denied")
     backend = make_backend([((), make_network((ETH0,), None))], gaps=[gap])
-    monkeypatch.setattr(address_wait, "select_backend", lambda name: backend)
+    monkeypatch.setattr(backends, "select_backend", lambda name: backend)
     with pytest.raises(UnreadableTable, match="addresses could not be read: denied"):
         wait_for_address({**OPTIONS, "backend": "psutil"})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Case, Check
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import UnitListen
@@ -18,7 +18,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.cases 
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import SEES_ALL, make_backend, make_listener, make_ownership
 from plan_world import GONE, HERE, NETWORK, PlanWorld
 from plans import NGINX, make_unit, wish

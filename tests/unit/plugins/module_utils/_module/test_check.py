@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import UNKNOWN_OWNERSHIP, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import check
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption

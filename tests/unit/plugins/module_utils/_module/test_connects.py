@@ -19,7 +19,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoin
     Trial,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import connects
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import (
     check_connects,
@@ -27,6 +26,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.connec
     parse_endpoints,
     parse_settings,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import connects
 from contracts import find_violations
 
 OPTIONS: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import NO_NETWORK
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Proof
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_endpoints import find_endpoints
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     NONE,
     RESTART,
@@ -29,7 +29,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_r
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Outcome, Place
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_case, make_settings, prospect
 

@@ -10,13 +10,14 @@ from typing import Optional
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import BOUND, Occupant
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts, unlisted
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import (
     WISH_OPTIONS,
     complete_name,
     preflight,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bound_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bound_sockets import Bound
 
 TEST_NAMES = [
@@ -78,7 +79,7 @@ class Old:
         self.bound = Bound((), {}, frozenset(), None)
         self.asked: list[list[int]] = []
         monkeypatch.setattr(restarts, "read_occupants", self.read_occupants)
-        monkeypatch.setattr(unlisted, "read_bound", self.read_bound)
+        monkeypatch.setattr(bound_sockets, "read_bound", self.read_bound)
 
     def read_occupants(
         self, ports: Collection[str], **_options: bool

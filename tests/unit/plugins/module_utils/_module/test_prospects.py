@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import (
     BOUND,
     ESTABLISHED,
@@ -17,12 +18,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
     Occupant,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener, Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Prospect, Wish
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import prospects, restarts, unlisted
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.prospects import Wanted, foresee_wishes
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, bound_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bound_sockets import Bound
 from builders import make_address, make_backend, make_link, make_listener, make_network, make_ownership
 from plans import NGINX, wish
@@ -54,9 +55,9 @@ class Ports:
         )
         self.bound = Bound((), {}, frozenset(), "some processes are hidden")
         self.asked: list[list[int]] = []
-        monkeypatch.setattr(unlisted, "read_bound", self.read_bound)
-        monkeypatch.setattr(prospects, "read_unit_rights", lambda _unit: self.rights)
-        monkeypatch.setattr(prospects, "read_user_rights", lambda user: Rights(f"user {user}", 1000, False, 1024))
+        monkeypatch.setattr(bound_sockets, "read_bound", self.read_bound)
+        monkeypatch.setattr(bind_rights, "read_unit_rights", lambda _unit: self.rights)
+        monkeypatch.setattr(bind_rights, "read_user_rights", lambda user: Rights(f"user {user}", 1000, False, 1024))
 
     def read_bound(self, ports: Collection[int]) -> Bound:
         self.asked.append(sorted(ports))

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import BOUND, Occupant
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, UNKNOWN, Owner, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BLOCKED, Claim, Outlook
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts

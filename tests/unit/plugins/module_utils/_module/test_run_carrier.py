@@ -10,12 +10,12 @@ from collections.abc import Collection
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Listener
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import run_carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.run_carrier import find_carrier, kills_run
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_unit
 

@@ -14,6 +14,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.units i
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import unit_programs
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.known_units import Known
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.unit_programs import ask_program
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import commands
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.units import Manager
 from plans import NGINX, make_unit, wish
@@ -54,7 +55,7 @@ def ask(
     checks: Optional[dict[str, str]] = None,
 ) -> tuple[Any, Proof, Any, Programs]:
     programs = Programs(answers)
-    monkeypatch.setattr(unit_programs, "run_command", programs)
+    monkeypatch.setattr(commands, "run_command", programs)
     known = Known(NGINX._replace(unit=unit.name), unit, companion, None, (), Manager(None))
     check, proof, wishes = ask_program(known, expected or {}, checks or {})
     return check, proof, wishes, programs
@@ -166,7 +167,7 @@ USERS_NGINX = make_unit(
 def test_the_program_of_another_users_unit_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be run with our rights, and what it is was chosen by that user; so are the files that it names."""
     programs = Programs({})
-    monkeypatch.setattr(unit_programs, "run_command", programs)
+    monkeypatch.setattr(commands, "run_command", programs)
     monkeypatch.setattr(unit_programs, "read_environment", lambda unit: pytest.fail(f"read the files of {unit.name}"))
     manager = Manager(os.geteuid() + 1000)
     monkeypatch.setattr(Manager, "has_rights", True)
@@ -178,7 +179,7 @@ def test_the_program_of_another_users_unit_is_not_asked(monkeypatch: pytest.Monk
 
 def test_the_check_that_a_caller_gives_for_it_is_run_as_that_user(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = Programs({"nginx -t": (0, "", "")})
-    monkeypatch.setattr(unit_programs, "run_command", programs)
+    monkeypatch.setattr(commands, "run_command", programs)
     manager = Manager(os.geteuid() + 1000)
     known = Known(NGINX._replace(scope="user", uid=manager.uid), USERS_NGINX, None, None, (), manager)
     check, _proof, _wishes = ask_program(known, {}, {f"nginx.service of uid {manager.uid}": "nginx -t"})

@@ -10,11 +10,11 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, Owner, Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, socket_units
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, commands
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import (
     UnknownUser,
     read_lowest_free_port,
@@ -174,14 +174,14 @@ TEST_UNITS = [
 
 @pytest.mark.parametrize(("lines", "may_bind", "who"), TEST_UNITS)
 def test_rights_of_units(monkeypatch, lines, may_bind, who):
-    monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(0, "", "\n".join(lines), ""))
+    monkeypatch.setattr(commands, "run_command", lambda *_args, **_kw: Done(0, "", "\n".join(lines), ""))
     monkeypatch.setattr(bind_rights, "read_lowest_free_port", lambda: 1024)
     monkeypatch.setattr(bind_rights, "_reaches_network", lambda: True)
     assert read_unit_rights("a.service") == Rights(who, None, may_bind, 1024)
 
 
 def test_without_systemd_the_rights_of_a_unit_are_unknown(monkeypatch):
-    monkeypatch.setattr(bind_rights, "run_command", lambda *_args, **_kw: Done(None, "could not be run", "", ""))
+    monkeypatch.setattr(commands, "run_command", lambda *_args, **_kw: Done(None, "could not be run", "", ""))
     monkeypatch.setattr(bind_rights, "_reaches_network", lambda: True)
     assert read_unit_rights("a.service").may_bind is None
     assert read_unit_rights("a.socket").may_bind is True, "PID 1 binds it"
@@ -201,7 +201,7 @@ def answer(monkeypatch, *lines, status=0):
         asked.append(command)
         return Done(status, "refused", "\n".join(lines), "")
 
-    monkeypatch.setattr(socket_units, "run_command", run)
+    monkeypatch.setattr(commands, "run_command", run)
     return asked
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import start_obstacles
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import commands, start_obstacles
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done, run_command
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.start_obstacles import read_obstacle
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.units import Manager
@@ -43,7 +43,7 @@ def test_conditions(monkeypatch: pytest.MonkeyPatch, done: Done, obstacle: Optio
         asked.append(command)
         return done
 
-    monkeypatch.setattr(start_obstacles, "run_command", run)
+    monkeypatch.setattr(commands, "run_command", run)
     assert read_obstacle(SYSTEM, make_unit("x.service")) == obstacle
     assert asked == [["systemd-analyze", "--no-pager", "condition", "--unit=x.service"]]
 
@@ -63,7 +63,7 @@ def test_systemd_says_so_in_these_words(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_obstacles, "run_command", lambda *_words, **_options: Done(0, "", "", ""))
+    monkeypatch.setattr(commands, "run_command", lambda *_words, **_options: Done(0, "", "", ""))
 
 
 @pytest.mark.usefixtures("without_conditions")
@@ -99,7 +99,7 @@ def test_a_program_that_only_the_running_one_sees(monkeypatch: pytest.MonkeyPatc
 
 
 def test_of_another_users_unit_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_obstacles, "run_command", None)
+    monkeypatch.setattr(commands, "run_command", None)
     other = Manager(os.geteuid() + 4242)
     assert read_obstacle(other, make_unit(exec_path="/no/such/program", main_pid=0)) is None
     assert read_obstacle(Manager(os.geteuid()), make_unit(exec_path="/no/such/program", main_pid=0)) is not None

@@ -129,11 +129,11 @@ exec env -i container=test PATH="$PATH" "$3" --log-target=null
 """
 ASK = """
 import json, sys
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners, services, systemd
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 if sys.argv[1] == "without cgroups":
-    owners.Cgroups.read_path = owners.Cgroups.read_pids = lambda self, cgroup_id: ()
-    services.Cgroups.read_path = lambda self, cgroup_id: None
+    cgroups.Cgroups.read_pids = lambda self, cgroup_id: ()
+    cgroups.Cgroups.read_path = lambda self, cgroup_id: None
 rows = select_backend("netlink").read_sockets(("tcp", "udp"))[0]
 found, gaps = owners.read_owners(rows)
 rows = [[row.port, [owner.name for owner in found[row.inode].owners], found[row.inode].service] for row in rows]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import EnvironmentFile, Unit
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import units as units_reader
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import commands
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done, run_command
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.units import (
     Manager,
@@ -45,7 +45,7 @@ class Systemctl:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, systemctl: Systemctl) -> Systemctl:
-    monkeypatch.setattr(units_reader, "run_command", systemctl)
+    monkeypatch.setattr(commands, "run_command", systemctl)
     return systemctl
 
 
@@ -70,7 +70,7 @@ def test_one_name_that_systemctl_does_not_take_hides_no_other(monkeypatch: pytes
         done = systemctl(command, **options)
         return Done(1, "Failed to mangle unit name", "", "") if "b" in command else done
 
-    monkeypatch.setattr(units_reader, "run_command", answer)
+    monkeypatch.setattr(commands, "run_command", answer)
     found = read_units(Manager(None), ["a.service", "b"])
     assert isinstance(found["a.service"], Unit)
     assert found["b"] == "systemctl show: Failed to mangle unit name"

@@ -15,7 +15,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners 
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, evaluate, find_failing
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import (
     View,
     describe_endpoint,
     describe_holder,

@@ -25,7 +25,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     RTN_UNICAST,
     Prefix,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     INTENDED,
     PENDING,
     STALE_ADDRESS,

@@ -17,7 +17,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     RTN_BROADCAST,
     Prefix,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     INTENDED,
     PENDING,
     STALE_ADDRESS,

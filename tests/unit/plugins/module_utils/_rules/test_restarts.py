@@ -7,6 +7,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import (
     BOUND,
     ESTABLISHED,
@@ -15,7 +16,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
     Occupant,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import FAIL, INFO, UNKNOWN, WARNING
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
     DENIED,
     FOUND,
@@ -49,7 +49,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import infer_flags
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.shared_binding import find_shared_bindings
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.view import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import REUSES, SEES_ALL, make_address, make_link, make_listener, make_network
 from contracts import find_violations
 

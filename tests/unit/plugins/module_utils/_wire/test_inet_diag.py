@@ -8,7 +8,7 @@ import struct
 from ipaddress import ip_address
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.inet_diag import (
     pack_listener_request,
     parse_listeners,

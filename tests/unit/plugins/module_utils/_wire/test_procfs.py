@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.listeners import Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire import procfs
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ import os
 import socket
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire import text
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire import spelling
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,27 +36,27 @@ TEST_PRINTABLE: list[tuple[bytes | str, str]] = [
 
 @pytest.mark.parametrize(("raw", "expected"), TEST_PRINTABLE)
 def test_printable(raw: bytes | str, expected: str) -> None:
-    assert text.printable(raw) == expected
+    assert spelling.printable(raw) == expected
 
 
 @given(st.one_of(st.binary(), st.text(st.characters(exclude_categories=()))))
 def test_printable_is_safe_whatever_comes(raw: bytes | str) -> None:
-    shown = text.printable(raw)
+    shown = spelling.printable(raw)
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1
     shown.encode("utf-8")
-    assert text.printable(shown) == shown
+    assert spelling.printable(shown) == shown
 
 
 @given(st.binary())
 def test_printable_is_the_same_for_bytes_and_file_names(raw: bytes) -> None:
-    assert text.printable(raw.decode("utf-8", "surrogateescape")) == text.printable(raw)
+    assert spelling.printable(raw.decode("utf-8", "surrogateescape")) == spelling.printable(raw)
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_printable_leaves_ordinary_text_alone(ordinary: str) -> None:
-    assert text.printable(ordinary) == ordinary
-    assert text.printable(os.fsencode(ordinary)) == ordinary
+    assert spelling.printable(ordinary) == ordinary
+    assert spelling.printable(os.fsencode(ordinary)) == ordinary
 
 
 TEST_FORMAT_ADDRESS = [
@@ -84,7 +84,7 @@ TEST_FORMAT_ADDRESS = [
 
 @pytest.mark.parametrize(("given_text", "expected"), TEST_FORMAT_ADDRESS)
 def test_format_address(given_text: str, expected: str) -> None:
-    assert text.format_address(ipaddress.ip_address(given_text).packed) == expected
+    assert spelling.format_address(ipaddress.ip_address(given_text).packed) == expected
 
 
 WORDS = st.lists(st.sampled_from([0, 0, 0, 1, 0x10, 0xFFFF, 0xDB8]), min_size=8, max_size=8)
@@ -97,7 +97,7 @@ PACKED_IPV6 = st.one_of(
 @given(PACKED_IPV6)
 @example(b"\0" * 10 + b"\xff\xff\xc0\0\2\5")
 def test_format_address_agrees_with_ipaddress(packed: bytes) -> None:
-    shown = text.format_address(packed)
+    shown = spelling.format_address(packed)
     assert socket.inet_pton(socket.AF_INET6, shown) == packed
     address = ipaddress.IPv6Address(packed)
     if address.ipv4_mapped is None:
@@ -110,15 +110,15 @@ def test_format_address_agrees_with_ipaddress(packed: bytes) -> None:
 def test_format_address_agrees_with_the_c_library(packed: bytes) -> None:
     if not any(packed[:12]):
         return  # v4-compatible: the C library dots them, RFC 5952 does not ask for it
-    assert text.format_address(packed) == socket.inet_ntop(socket.AF_INET6, packed)
+    assert spelling.format_address(packed) == socket.inet_ntop(socket.AF_INET6, packed)
 
 
 @given(st.binary(min_size=4, max_size=4))
 def test_format_address_ipv4(packed: bytes) -> None:
-    assert text.format_address(packed) == socket.inet_ntop(socket.AF_INET, packed)
+    assert spelling.format_address(packed) == socket.inet_ntop(socket.AF_INET, packed)
 
 
 @given(st.binary(max_size=40).filter(lambda packed: len(packed) not in (4, 16)))
 def test_format_address_refuses_other_lengths(packed: bytes) -> None:
     with pytest.raises(ValueError, match="4 or 16 bytes"):
-        text.format_address(packed)
+        spelling.format_address(packed)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from .._model.findings import NONE, UNKNOWN, Finding
+from .._model import bindings, findings
 from .._model.gaps import Capabilities
-from .._model.listeners import Listener, Socket
-from .._wire.text import format_address
+from .._wire import spelling
 from .locality import Locality
 
 if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the port
@@ -22,38 +21,38 @@ if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the 
 class View(NamedTuple):
     """One look at a host, judged."""
 
-    listeners: tuple[Listener, ...]
+    listeners: tuple[bindings.Listener, ...]
     capabilities: Capabilities
     locality: Locality  # links and addresses to ask about; empty where they could not be read
     restarts: Optional[Restarts] = None  # None: no listener needed a closer look
 
 
-def find_unknown(rule: str, severity: str, listeners: Sequence[Listener], why: str) -> list[Finding]:
+def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener], why: str) -> list[findings.Finding]:
     """One finding for everything that one cause hides from a rule; none where it hides nothing."""
     if not listeners:
         return []
     many = f"{len(listeners)} listeners" if len(listeners) > 1 else describe_endpoint(listeners[0].socket)
     return [
-        Finding(
+        findings.Finding(
             rule=rule,
-            verdict=UNKNOWN,
+            verdict=findings.UNKNOWN,
             severity=severity,
             message=f"{many}: {why}",
             listener=listeners[0] if len(listeners) == 1 else None,
-            remedy=NONE,
+            remedy=findings.NONE,
             remedy_reason="nothing is known to be wrong; the reason says what could not be seen",
             evidence={"reason": why, "listeners": len(listeners)},
         )
     ]
 
 
-def describe_endpoint(socket: Socket) -> str:
+def describe_endpoint(socket: bindings.Socket) -> str:
     """192.0.2.5:443/tcp, [2001:db8::5]:53/udp."""
-    text = format_address(socket.packed)
+    text = spelling.format_address(socket.packed)
     return f"{text if len(socket.packed) == 4 else f'[{text}]'}:{socket.port}/{socket.protocol}"
 
 
-def describe_holder(listener: Listener) -> str:
+def describe_holder(listener: bindings.Listener) -> str:
     """The unit, else the processes, else why nobody is named: what a message calls the one who listens."""
     ownership = listener.ownership
     if ownership.service is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from .._model.addresses import V4_MAPPED
+from .._model import addresses
 
 _WORDS = Struct("!8H")
 _ZERO_RUNS = tuple(":0" * length + ":" for length in range(8, 1, -1))  # the longest first
@@ -47,7 +47,7 @@ def format_address(packed: bytes) -> str:
         return "{}.{}.{}.{}".format(*packed)
     if len(packed) != 16:
         raise ValueError(f"an address has 4 or 16 bytes, not {len(packed)}")
-    if packed[:12] == V4_MAPPED:
+    if packed[:12] == addresses.V4_MAPPED:
         return "::ffff:{}.{}.{}.{}".format(*packed[12:])
     text = ":{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:".format(*_WORDS.unpack(packed))
     if ":0:0:" in text:  # a single zero word is never shortened (RFC 5952, 4.2.2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .owners import UNKNOWN_OWNERSHIP, Ownership
+from . import owners
 
 TCP = "tcp"
 UDP = "udp"
@@ -81,5 +81,5 @@ class Listener(NamedTuple):
 
     socket: Socket
     binding: Binding
-    ownership: Ownership = UNKNOWN_OWNERSHIP
+    ownership: owners.Ownership = owners.UNKNOWN_OWNERSHIP
     options: Options = UNREAD_OPTIONS
