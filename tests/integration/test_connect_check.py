@@ -264,8 +264,10 @@ def test_so_error_is_read_once_per_socket(monkeypatch: pytest.MonkeyPatch) -> No
                 reads.append(self.fileno())
             return super().getsockopt(level, name, *length)
 
+    open_connecting = connect_socket.open_connecting
+
     def open_counting(address: Any, endpoint: Endpoint) -> tuple[socket.socket, int]:
-        channel, code = connect_socket.open_connecting(address, endpoint)
+        channel, code = open_connecting(address, endpoint)
         return Counting(fileno=channel.detach()), code
 
     def body() -> None:

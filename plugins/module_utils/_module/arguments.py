@@ -18,7 +18,7 @@ from .._model import addresses
 from .._readers import backends
 from .._rules import policy
 
-_PORT_FORM = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
+_PORT_FORM = r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z"  # as text: compiled only where ports are named
 _LONGEST_CONFIRMATION = 3600.0  # seconds; beyond that a task would look hung
 
 BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(backends.NAMES), "default": "auto"}}
@@ -92,7 +92,7 @@ def _parse_prefix(option: str, value: str) -> addresses.Prefix:
 
 
 def _parse_ports(text: str) -> range:
-    match = _PORT_FORM.match(text.strip())
+    match = re.match(_PORT_FORM, text.strip())
     first = int(match.group(1)) if match else 0
     last = int(match.group(2) or first) if match else 0
     if not 1 <= first <= last <= 65535:

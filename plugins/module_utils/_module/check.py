@@ -44,15 +44,19 @@ def check_bindings(params: dict[str, Any], collect: Collect = collect_asked) -> 
     summary = results.summarize(listeners, found)
     certain = all(listener.socket.ifindex is not None for listener in listeners)  # a dead pin is no valid binding
     result: results.Json = {
-        "findings": [results.render_finding(finding, links) for finding in found],
+        "findings": [],
         "summary": summary,
         "failing": failing,
         "failed": failing > 0,
         "msg": results.compose_message(summary, found, notes, certain),
         "gaps": results.render_gaps(collected.gaps),
     }
+    if found or params["include_listeners"]:
+        from . import listener_results
+
+        result["findings"] = [listener_results.render_finding(finding, links) for finding in found]
     if params["include_listeners"]:
-        result["listeners"] = [results.render_listener(listener, links) for listener in listeners]
+        result["listeners"] = [listener_results.render_listener(listener, links) for listener in listeners]
     return result, collected.gaps
 
 

@@ -18,7 +18,7 @@ from .._model.gaps import Gap
 from .._readers import backends
 from .._rules import policy, views
 from .._rules.locality import Locality
-from . import arguments, results
+from . import arguments
 
 # What a second look can take back. Unknown and intended are no accusations.
 DOUBTFUL = frozenset((bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING))
@@ -46,16 +46,6 @@ def collect_asked(params: dict[str, Any]) -> Collected:
     selection = arguments.parse_selection(params)
     intended = arguments.parse_prefixes("intended_addresses", params["intended_addresses"])
     return collect(backends.select_backend(params["backend"]), selection, intended, params["all_owners"])
-
-
-def list_listeners(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
-    """What listener_info returns. Raises as collect_asked does."""
-    view, gaps, _undecided = collect_asked(params)
-    links = view.locality.links
-    return {
-        "listeners": [results.render_listener(found, links) for found in view.listeners],
-        "gaps": results.render_gaps(gaps),
-    }, gaps
 
 
 def collect(

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._model import bindings
 from .._model.gaps import Gap
-from . import arguments, collect, results
+from . import arguments, collect, listener_results, results
 
 _NOT_FINE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.UNKNOWN)
 
@@ -30,7 +30,7 @@ def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequenc
     links = collected.view.locality.links
     return {
         "ansible_facts": {
-            "stale_bindings": [results.render_listener(listener, links) for listener in stale],
+            "stale_bindings": [listener_results.render_listener(listener, links) for listener in stale],
             "binding_gaps": results.render_gaps(collected.gaps),
         }
     }, collected.gaps
@@ -50,7 +50,7 @@ def gather_reuse_settings(params: dict[str, Any]) -> tuple[results.Json, Sequenc
         "ansible_facts": {
             "reuseaddr": [
                 dict(
-                    results.render_listener(listener, view.locality.links),
+                    listener_results.render_listener(listener, view.locality.links),
                     restart=restart_results.render_outlook(
                         restarts.outlooks[listener.socket], restarts.holders, view.locality.links
                     ),

@@ -12,7 +12,7 @@ from typing import Optional
 from .._model import addresses, bindings, plans, restarts
 from .._rules import rebind_outcome, restart_plan, restart_proof, views
 from .._wire import spelling
-from . import plan_commands, plan_endpoints, plan_options, results
+from . import listener_results, plan_commands, plan_endpoints, plan_options, results
 
 
 def render_plan(plan: plans.Plan, view: views.View, settings: plans.Settings) -> results.Json:
@@ -34,8 +34,8 @@ def render_plan(plan: plans.Plan, view: views.View, settings: plans.Settings) ->
         "reason": plan.reason,
         "advice": plan.advice,
         "proven": proven,
-        "stale": [results.render_listener(listener, links) for listener in case.stale],
-        "healthy": [results.render_listener(listener, links) for listener in case.healthy],
+        "stale": [listener_results.render_listener(listener, links) for listener in case.stale],
+        "healthy": [listener_results.render_listener(listener, links) for listener in case.healthy],
         "proof": {
             "method": case.proof.method,
             "problem": case.proof.problem,
@@ -92,7 +92,7 @@ def compose_plan_message(planned: Sequence[plans.Plan], notes: Sequence[str]) ->
 
 
 def _compose_line(plan: plans.Plan) -> str:
-    stale = ", ".join(views.describe_endpoint(listener.socket) for listener in plan.case.stale)
+    stale = ", ".join(spelling.format_endpoint(listener.socket) for listener in plan.case.stale)
     who = restart_plan.label_service(plan.case.service) or views.describe_holder(plan.case.stale[0])
     line = f"{who}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
     return f"{line}; {plan.advice}" if plan.advice else line
@@ -106,7 +106,7 @@ def index_states(
 ) -> dict[rebind_outcome.Place, str]:
     """The binding state of each place where something listens."""
     return {
-        plan_options.make_place(results.render_listener(listener, links)): listener.binding.state
+        plan_options.make_place(listener_results.render_listener(listener, links)): listener.binding.state
         for listener in listeners
     }
 

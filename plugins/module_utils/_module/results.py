@@ -8,57 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
-from .._model import addresses, bindings, findings, owners
+from .._model import bindings, findings
 from .._model.gaps import Gap
 from .._rules import views
 from .._wire import spelling
 
 Json = dict[str, Any]
-
-
-def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link]) -> Json:
-    """DESIGN's contract for one listener; `links` by ifindex."""
-    socket, binding, ownership, options = listener
-    link = links.get(socket.ifindex or 0)
-    name = link.name if link is not None else None
-    return {
-        "protocol": socket.protocol,
-        "family": socket.family,
-        "address": spelling.format_address(socket.packed),
-        "port": socket.port,
-        "interface": name,
-        "ifindex": socket.ifindex or None,
-        "netns": None,
-        "v6only": socket.v6only,
-        "backlog": socket.backlog,
-        "queued": socket.queued,
-        "uid": socket.uid,
-        "inode": socket.inode or None,
-        "owners": [owner._asdict() for owner in ownership.owners],
-        "owner_status": ownership.status,
-        "service": _render_service(ownership),
-        "options": {
-            "reuseaddr": options.reuseaddr,
-            "reuseport": options.reuseport,
-            "freebind": socket.freebind,
-            "transparent": socket.transparent,
-            "keepalive": options.keepalive,
-            "defer_accept": options.defer_accept,
-            "bind_device": {"name": name, "ifindex": socket.ifindex} if socket.ifindex else None,
-        },
-        "binding": binding._asdict(),
-    }
-
-
-def _render_service(ownership: owners.Ownership) -> Optional[Json]:
-    return ownership.service._asdict() if ownership.service is not None else None
-
-
-def render_finding(finding: findings.Finding, links: dict[int, addresses.Link]) -> Json:
-    listener = finding.listener
-    return dict(finding._asdict(), listener=render_listener(listener, links) if listener is not None else None)
 
 
 def render_gaps(gaps: Sequence[Gap]) -> list[Json]:
@@ -102,5 +59,5 @@ def _compose_line(finding: findings.Finding) -> str:
     said = f"{finding.rule}: {'unknown, ' if finding.verdict != findings.FAIL else ''}{finding.message}"
     if finding.listener is None:
         return f"-  {said}"
-    where = f"{views.describe_endpoint(finding.listener.socket)}  {views.describe_holder(finding.listener)}"
+    where = f"{spelling.format_endpoint(finding.listener.socket)}  {views.describe_holder(finding.listener)}"
     return f"{where}  {said}  → {finding.remedy}" if finding.verdict == findings.FAIL else f"{where}  {said}"

@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from .._model import addresses, bindings, connections
-from . import owners, socket_options, unlisted_sockets
+from . import owners, refused, socket_options, unlisted_sockets
 
 _NAMES: dict[int, str] = {socket.AF_INET: bindings.IPV4, socket.AF_INET6: bindings.IPV6}
 
@@ -74,12 +74,11 @@ def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[sock
     answers: list[_Answer] = []
     refusals: Counter[str] = Counter()
     with socket_options.Borrower(calls) as borrower, _Namespace(proc) as here:
-        explain = socket_options.Explainer(borrower)
         for inode, holders in sorted(walk.unlisted.items(), key=lambda item: item[1]):  # each process is opened once
             try:
                 answer = _read_one(borrower, holders, inode, ports, here)
             except socket_options.Unreadable as error:
-                refusals[explain([error.code])] += 1
+                refusals[borrower.explainer([error.code])] += 1
                 continue
             except OSError as error:
                 refusals[f"it could not be asked where it is bound ({error.strerror})"] += 1
@@ -151,10 +150,9 @@ def _read_one(
             finally:
                 lent.close()
         except socket_options.Unreadable as error:
-            if error.code and error.code not in socket_options.MISSING:
-                refusal = error
-            elif socket_options.lacks_leader(pid):
-                refusal = socket_options.Unreadable(socket_options.NO_LEADER)
+            code = borrower.explainer.name_failure(error.code, pid)
+            if code and code not in refused.MISSING:
+                refusal = socket_options.Unreadable(code)
         except OSError as error:
             refusal = error
     if refusal is not None:

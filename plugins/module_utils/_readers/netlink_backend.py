@@ -126,17 +126,21 @@ def _or_gap(gaps: list[Gap], source: str, subject: str, read: Callable[[], _T]) 
 def add_lookups(network: addresses.Network, wanted: Collection[tuple[int, bytes]]) -> backends.Networks:
     if not wanted:
         return network, ()
+    from . import route_lookups
+
     try:
         with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
-            return network._replace(lookups=routes.read_lookups(route_socket, wanted)), ()
+            return network._replace(lookups=route_lookups.read_lookups(route_socket, wanted)), ()
     except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
         return network, (Gap("rtnetlink", "route lookups", str(error)),)
 
 
 def add_merged(network: addresses.Network) -> backends.Networks:
+    from . import route_lookups
+
     gaps: list[Gap] = []
     subject = "whether IPv4 tables local and main are one"
-    merged = _or_gap(gaps, "/proc/net/fib_trie", subject, routes.read_merged)
+    merged = _or_gap(gaps, "/proc/net/fib_trie", subject, route_lookups.read_merged)
     return network._replace(ipv4_merged=merged), tuple(gaps)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._model import bindings
 from .._model.gaps import Gap
-from .._wire import procfs
+from .._wire import proc_net, procfs
 from . import backends
 
 # /proc/net is a link to self/net, the namespace of the thread group's leader; a thread can be in another one
@@ -31,7 +31,7 @@ def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[
                 )
             continue  # a kernel without IPv6, or started with ipv6.disable=1
         try:
-            sockets += procfs.parse_sockets(raw, protocol, family)
+            sockets += proc_net.parse_sockets(raw, protocol, family)
         except procfs.ProcfsError as error:
             raise backends.UnreadableTable(f"{reason}; and {error}") from error
     return sockets, _find_gaps(protocol, reason)

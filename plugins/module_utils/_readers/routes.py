@@ -9,7 +9,6 @@ one address.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
 from typing import Optional
 
 from .._model import addresses
@@ -65,51 +64,3 @@ def _read_family_rules(route_socket: netlink_socket.NetlinkSocket, family: int) 
     return sorted(
         (rtnetlink.parse_rule(payload) for payload in payloads if payload[0] == family), key=lambda rule: rule[0]
     )
-
-
-def read_merged(proc: str = "/proc") -> bool:
-    """Whether IPv4's tables local and main are one trie, as /proc/net/fib_trie then shows them twice. Raises OSError.
-
-    The file lists every route, so ask only when the answer matters.
-    """
-    digests: dict[bytes, int] = {}
-    section = b""
-    with open(f"{proc}/thread-self/net/fib_trie", "rb") as file:
-        for line in file:
-            if line[:1] == b" ":
-                digests[section] = hash((digests.get(section), line))
-            else:
-                section = line.strip()
-    return digests.get(b"Main:") == digests.get(b"Local:")
-
-
-def read_lookups(
-    route_socket: netlink_socket.NetlinkSocket, wanted: Iterable[tuple[int, bytes]]
-) -> dict[tuple[int, bytes], Optional[int]]:
-    """The kernel's route type (RTN_*) for each (VRF ifindex or 0, address); 0 where it has no route. Raises
-    MalformedMessage.
-    """
-    return {(vrf, packed): _read_lookup(route_socket, vrf, packed) for vrf, packed in wanted}
-
-
-def _read_lookup(route_socket: netlink_socket.NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
-    try:
-        route = rtnetlink.parse_route(
-            route_socket.ask(rtnetlink.RTM_GETROUTE, rtnetlink.pack_lookup_request(packed, vrf))
-        )
-    except netlink_socket.NetlinkError as error:
-        # ENETUNREACH and EHOSTUNREACH: no route, or one of type unreachable; EACCES: prohibit; EINVAL: blackhole;
-        # ENODEV: the VRF has gone; EADDRNOTAVAIL and ENONET come from sources that cannot be chosen.
-        return 0 if error.errno in _NO_ROUTE else None
-    return route.type if route is not None else addresses.RTN_UNICAST
-
-
-_NO_ROUTE = (
-    errno.ENETUNREACH,
-    errno.EHOSTUNREACH,
-    errno.EACCES,
-    errno.EINVAL,
-    errno.ENODEV,
-    errno.EADDRNOTAVAIL,
-    errno.ENONET,
-)

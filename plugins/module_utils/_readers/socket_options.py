@@ -26,10 +26,7 @@ from .._model import bindings, owners
 from .._model.gaps import Gap
 
 if TYPE_CHECKING:
-    from .._wire import sockopts
-
-MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
-NO_LEADER = -1  # besides them: the process lives on without its first thread
+    from . import refused
 
 # The same numbers on all architectures but alpha, whose own are 110 higher (arch/alpha/kernel/syscalls/syscall.tbl).
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
@@ -40,8 +37,6 @@ _NO_HOLDER = {
     owners.KERNEL: "the kernel itself holds it",
 }
 _GONE = "the process that held it is gone"
-_OTHER = "the process has closed it meanwhile"
-_LEADERLESS = "the first thread of the process has ended, and pidfd_getfd goes by that one"
 
 
 class Unreadable(Exception):
@@ -89,6 +84,16 @@ class Borrower:
         self._calls = calls or make_calls()
         self._pid = 0
         self._pidfd = -1
+        self._explainer: Optional[refused.Explainer] = None
+
+    @property
+    def explainer(self) -> refused.Explainer:
+        """Says why a socket was not lent."""
+        if self._explainer is None:
+            from . import refused
+
+            self._explainer = refused.Explainer(self)
+        return self._explainer
 
     def __enter__(self) -> Borrower:
         return self
@@ -142,9 +147,8 @@ def read_options(
     # By process, so that each process is opened once.
     order = sorted(range(len(sockets)), key=lambda position: _first_pid(ownerships[position]))
     with Borrower(calls) as borrower:
-        explain = Explainer(borrower)
         for position in order:
-            options = _read_one(borrower, sockets[position], ownerships[position], explain)
+            options = _read_one(borrower, sockets[position], ownerships[position])
             found[position] = options
             if options.reason is not None and ownerships[position].owners:  # else the owners have a gap of their own
                 reasons[options.reason] = reasons.get(options.reason, 0) + 1
@@ -159,9 +163,7 @@ def _first_pid(ownership: owners.Ownership) -> int:
     return ownership.owners[0].pid if ownership.owners else 0
 
 
-def _read_one(
-    borrower: Borrower, row: bindings.Socket, ownership: owners.Ownership, explain: Explainer
-) -> bindings.Options:
+def _read_one(borrower: Borrower, row: bindings.Socket, ownership: owners.Ownership) -> bindings.Options:
     if not ownership.owners:
         status = ownership.status
         return bindings.Options(
@@ -178,10 +180,10 @@ def _read_one(
             finally:
                 lent.close()
         except Unreadable as error:
-            failures.append(NO_LEADER if error.code in MISSING and lacks_leader(owner.pid) else error.code)
+            failures.append(borrower.explainer.name_failure(error.code, owner.pid))
         except OSError as error:  # a question that this kind of socket does not answer
             failures.append(error.errno or errno.EIO)
-    return bindings.Options(reason=explain(failures))
+    return bindings.Options(reason=borrower.explainer(failures))
 
 
 def _ask(lent: socket.SocketType, is_tcp: bool) -> bindings.Options:
@@ -196,76 +198,3 @@ def _ask(lent: socket.SocketType, is_tcp: bool) -> bindings.Options:
         keepalive=ask(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0,
         defer_accept=defer_accept,
     )
-
-
-class Explainer:
-    """Says why; finds out about this process's own rights once, and only after a refusal."""
-
-    def __init__(self, borrower: Borrower) -> None:
-        self._borrower = borrower
-        self._known: dict[int, str] = {}
-
-    def __call__(self, failures: Sequence[int]) -> str:
-        # Of several holders the one that was refused tells most: the others have merely gone.
-        telling = (errno.EPERM, errno.EACCES, errno.ENOSYS, NO_LEADER)
-        code = next((code for code in failures if code in telling), failures[-1])
-        reason = self._known.get(code)
-        if reason is None:
-            reason = self._known[code] = self._explain(code)
-        return reason
-
-    def _explain(self, code: int) -> str:
-        from .._wire import sockopts
-
-        if code == 0:
-            return _OTHER
-        if code == NO_LEADER:
-            return _LEADERLESS
-        if code in (errno.ESRCH, errno.EINVAL):
-            return _GONE
-        if code == errno.EBADF:
-            return _OTHER
-        if code == errno.ENOSYS:
-            return sockopts.explain_missing_call(os.uname().release)
-        if code in (errno.EPERM, errno.EACCES):
-            return sockopts.explain_refusal(self._find_restrictions())
-        return f"the descriptor could not be duplicated: {os.strerror(code)}"
-
-    def _find_restrictions(self) -> sockopts.Restrictions:
-        from .._wire import sockopts
-
-        return sockopts.Restrictions(os.uname().release, self._works_at_all(), _read_yama_scope(), _may_trace())
-
-    def _works_at_all(self) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-            inode = os.fstat(own.fileno()).st_ino
-            try:
-                self._borrower.lend(os.getpid(), own.fileno(), inode, own.family, own.type).close()
-            except Unreadable:
-                return False
-            return True
-
-
-def lacks_leader(pid: int) -> bool:
-    """The first thread has ended, its descriptors with it, and others live on."""
-    from .._wire import procfs
-
-    with suppress(OSError, procfs.ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
-        stat = procfs.parse_stat(file.read())
-        return stat.state in "ZX" and stat.threads > 1
-    return False
-
-
-def _read_yama_scope() -> Optional[int]:
-    with suppress(OSError, ValueError), open("/proc/sys/kernel/yama/ptrace_scope", "rb") as file:
-        return int(file.read())
-    return None
-
-
-def _may_trace() -> bool:
-    """CAP_SYS_PTRACE (19) is in the effective set (capabilities(7))."""
-    with suppress(OSError, ValueError), open("/proc/self/status", "rb") as file:
-        for line in file:
-            if line.startswith(b"CapEff:"):
-                return bool(int(line.split()[1], 16) >> 19 & 1)
-    return False

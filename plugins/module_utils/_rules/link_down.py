@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._model import addresses, bindings, findings
+from .._wire import spelling
 from . import views
 
 SLUG = "link-down"
@@ -24,6 +25,8 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
             SLUG, findings.WARNING, concerned, "it cannot be seen whether the link of the address is up"
         )
         return
+    if not any(map(_is_down, view.locality.links.values())):
+        return
     for listener in concerned:
         socket = listener.socket
         links = view.locality.links_of(socket)
@@ -36,7 +39,7 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.INFO if idle_bridge else findings.WARNING,
-            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
+            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" but {names} is down",
             listener=listener,
             remedy=findings.MANUAL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._model import bindings, findings, owners
+from .._wire import spelling
 from . import views
 
 SLUG = "no-reuseaddr"
@@ -29,7 +30,7 @@ def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.WARNING,
-            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)} without"
+            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)} without"
             " SO_REUSEADDR: after a stop, its last connections keep the port busy, and a start fails with EADDRINUSE",
             listener=listener,
             remedy=findings.MANUAL,

@@ -28,7 +28,7 @@ def find_pending_addresses(view: views.View) -> Iterator[findings.Finding]:
         socket = listener.socket
         address = spelling.format_address(socket.packed)
         duplicate = any((found.flags or 0) & addresses.IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
-        where = f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)}"
+        where = f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
         yield findings.Finding(
             rule=SLUG,

@@ -24,7 +24,7 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
             continue
         pinned = links[socket.ifindex or 0].name
         holders = sorted({links[found.ifindex].name for found in view.locality.addresses_for(socket)})
-        where = f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)}"
+        where = f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         yield findings.Finding(
             rule=SLUG,
             verdict=findings.FAIL,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from .._model import bindings, findings
+from .._wire import spelling
 from . import views
 
 SLUG = "restart-blocked"
@@ -41,7 +42,7 @@ def find_blocked_restarts(view: views.View) -> Iterator[findings.Finding]:
             verdict=findings.FAIL,
             severity=findings.WARNING,
             message=f"a restart of {views.describe_holder(listener)} would fail now with {outlook.errno}:"
-            f" {views.describe_endpoint(listener.socket)} is kept busy by {blockers.describe_blockers(groups)}",
+            f" {spelling.format_endpoint(listener.socket)} is kept busy by {blockers.describe_blockers(groups)}",
             listener=listener,
             remedy=findings.MANUAL if seconds is None else findings.WAIT,
             remedy_reason=_explain(seconds),

@@ -11,7 +11,6 @@ from typing import NamedTuple, Optional
 
 from .._model import bindings, plans, restarts
 from .._wire import spelling
-from . import views
 
 PROVEN = "proven"
 # Without proof; a caller may restart all the same.
@@ -67,7 +66,7 @@ def _judge_knowledge(case: plans.Case) -> Optional[Judgement]:
         if listener.binding.state == bindings.STALE_INTERFACE and not any(_pins(wish, listener) for wish in wishes):
             return Judgement(
                 INTERFACE_UNKNOWN,
-                f"{views.describe_endpoint(listener.socket)} was pinned to an interface that is gone, and the name"
+                f"{spelling.format_endpoint(listener.socket)} was pinned to an interface that is gone, and the name"
                 f" that it will be pinned to is not known ({proof.method})",
                 f"{declare}, this one with its interface",
             )
@@ -163,7 +162,7 @@ def covers(wish: plans.Wish, listener: bindings.Listener, interfaces: Mapping[in
 
 def _describe_pinned(listener: bindings.Listener, interfaces: Mapping[int, str]) -> str:
     name = interfaces.get(listener.socket.ifindex or 0)
-    return f"{views.describe_endpoint(listener.socket)}{f' on {name}' if name else ''}"
+    return f"{spelling.format_endpoint(listener.socket)}{f' on {name}' if name else ''}"
 
 
 def _pins(wish: plans.Wish, listener: bindings.Listener) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from .._model import bindings, findings
+from .._wire import spelling
 from . import views
 
 SLUG = "shared-binding"
@@ -57,7 +58,7 @@ def _tell(listeners: list[bindings.Listener]) -> findings.Finding:
         rule=SLUG,
         verdict=findings.FAIL,
         severity=findings.INFO if usual else findings.WARNING,
-        message=f"{views.describe_endpoint(socket)} is held by {', '.join(names)}"
+        message=f"{spelling.format_endpoint(socket)} is held by {', '.join(names)}"
         + ("" if usual else f": {takes}, and whichever was not meant takes away the other's"),
         listener=listeners[0],
         remedy=findings.MANUAL,

@@ -29,7 +29,7 @@ def find_stale_addresses(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.ERROR,
-            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
+            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" but {address} is no longer an address of this host",
             listener=listener,
             remedy=findings.RECONFIGURE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._model import bindings, findings
+from .._wire import spelling
 from . import views
 
 SLUG = "stale-interface"
@@ -26,7 +27,7 @@ def find_stale_interfaces(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.ERROR,
-            message=f"{views.describe_holder(listener)} listens on {views.describe_endpoint(socket)},"
+            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" pinned to interface index {socket.ifindex}, which no longer exists",
             listener=listener,
             remedy=findings.MANUAL,

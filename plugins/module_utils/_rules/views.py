@@ -31,7 +31,7 @@ def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener
     """One finding for everything that one cause hides from a rule; none where it hides nothing."""
     if not listeners:
         return []
-    many = f"{len(listeners)} listeners" if len(listeners) > 1 else describe_endpoint(listeners[0].socket)
+    many = f"{len(listeners)} listeners" if len(listeners) > 1 else spelling.format_endpoint(listeners[0].socket)
     return [
         findings.Finding(
             rule=rule,
@@ -44,12 +44,6 @@ def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener
             evidence={"reason": why, "listeners": len(listeners)},
         )
     ]
-
-
-def describe_endpoint(socket: bindings.Socket) -> str:
-    """192.0.2.5:443/tcp, [2001:db8::5]:53/udp."""
-    text = spelling.format_address(socket.packed)
-    return f"{text if len(socket.packed) == 4 else f'[{text}]'}:{socket.port}/{socket.protocol}"
 
 
 def describe_holder(listener: bindings.Listener) -> str:

@@ -20,10 +20,11 @@ from . import spelling
 _TYPES = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
 )
-_NAME = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\Z")  # src/basic/unit-name.c, VALID_CHARS
-_UID = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
+# As text: re compiles a pattern when it is first used, and keeps it; a run meets few of these.
+_NAME = r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\Z"  # src/basic/unit-name.c, VALID_CHARS
+_UID = r"(?:0|[1-9][0-9]{0,9})\Z"
 _RESERVED_UIDS = (0xFFFF, 0xFFFFFFFF)  # (uid_t) -1 in 16 and in 32 bits, src/basic/user-util.h uid_is_valid
-_SESSION = re.compile(r"session-[A-Za-z0-9]+\.scope\Z")
+_SESSION = r"session-[A-Za-z0-9]+\.scope\Z"
 _ENGINES = {
     "docker": "docker",
     "libpod": "podman",
@@ -31,10 +32,10 @@ _ENGINES = {
     "nerdctl": "containerd",
     "crio": "crio",
 }
-_ENGINE_SCOPE = re.compile(rf"({'|'.join(_ENGINES)})-([0-9a-f]{{64}})\.scope\Z")
-_CONTAINER_ID = re.compile(r"[0-9a-f]{64}\Z")
+_ENGINE_SCOPE = rf"({'|'.join(_ENGINES)})-([0-9a-f]{{64}})\.scope\Z"
+_CONTAINER_ID = r"[0-9a-f]{64}\Z"
 _LXC = "lxc.payload."
-_HEX = re.compile(r"\\x([0-9a-f]{2})")
+_HEX = r"\\x([0-9a-f]{2})"
 
 
 def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
@@ -86,14 +87,15 @@ def _parse_manager(slices: list[str], name: str) -> tuple[bool, Optional[int]]:
         return uid is not None, uid
     if name.startswith("capsule@") and name.endswith(".service"):
         return True, None
-    if _SESSION.match(name):  # user units below a session: systemd before 206, and still read so
+    # User units below a session: systemd before 206, and still read so.
+    if name.startswith("session-") and re.match(_SESSION, name):
         owner = slices[-1] if slices else ""
         return True, _parse_uid(owner[len("user-") : -len(".slice")]) if owner.startswith("user-") else None
     return False, None
 
 
 def _parse_uid(text: str) -> Optional[int]:
-    if not _UID.match(text) or int(text) in _RESERVED_UIDS or int(text) > 0xFFFFFFFF:
+    if not re.match(_UID, text) or int(text) in _RESERVED_UIDS or int(text) > 0xFFFFFFFF:
         return None
     return int(text)
 
@@ -111,7 +113,7 @@ def _unescape(name: str) -> str:
 
 def _is_unit_name(name: str, *, plain: bool = False) -> bool:
     stem, dot, suffix = name.rpartition(".")
-    if not dot or suffix not in _TYPES or len(name) > 255 or not _NAME.match(stem):
+    if not dot or suffix not in _TYPES or len(name) > 255 or not re.match(_NAME, stem):
         return False
     _prefix, at, instance = stem.partition("@")
     return not at if plain else not at or bool(instance)
@@ -128,7 +130,7 @@ def _parse_scope(unit: str, uid: Optional[int]) -> Optional[owners.Service]:
     """The scope that an engine asked a manager for. libpod-conmon-… and crio-conmon-… are the host's own processes, not
     these.
     """
-    match = _ENGINE_SCOPE.match(unit)
+    match = re.match(_ENGINE_SCOPE, unit) if unit.endswith(".scope") else None
     return owners.Service(_ENGINES[match.group(1)], match.group(2), "container", uid) if match else None
 
 
@@ -150,7 +152,7 @@ def _parse_machine(unit: str) -> Optional[owners.Service]:
 
 
 def _unescape_name(text: str) -> str:
-    return spelling.printable(_HEX.sub(lambda match: chr(int(match.group(1), 16)), text))
+    return spelling.printable(re.sub(_HEX, lambda match: chr(int(match.group(1), 16)), text))
 
 
 def _parse_placed(names: list[str]) -> Optional[owners.Service]:
@@ -164,9 +166,13 @@ def _parse_placed(names: list[str]) -> Optional[owners.Service]:
         return None
     if first == "lxc":
         return owners.Service("lxc", spelling.printable(rest[0]), "container")
-    if first == "docker" and _CONTAINER_ID.match(rest[0]):
+    if first == "docker" and re.match(_CONTAINER_ID, rest[0]):
         return owners.Service("docker", rest[0], "container")
-    if first == "libpod_parent" and rest[0].startswith("libpod-") and _CONTAINER_ID.match(rest[0][len("libpod-") :]):
+    if (
+        first == "libpod_parent"
+        and rest[0].startswith("libpod-")
+        and re.match(_CONTAINER_ID, rest[0][len("libpod-") :])
+    ):
         return owners.Service("podman", rest[0][len("libpod-") :], "container")
     if first == "kubepods":
         for position, name in enumerate(rest[:2]):  # kubepods[/burstable|/besteffort]/podUID/ID

@@ -11,24 +11,13 @@ missed.
 from __future__ import annotations
 
 import re
-import sys
 from typing import NamedTuple, Optional
-
-from .._model import bindings
 
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
-TCP_LISTEN = 0x0A  # include/net/tcp_states.h
-TCP_CLOSE = 0x07  # what an unconnected UDP socket is in
-
-_DEVICE = re.compile(rb"(\d{1,10}):(\d{1,10})\Z")
-_OCTAL = re.compile(r"\\([0-7]{3})")
-_STAT = re.compile(rb"\d+ \(.*\) (\S) ((?:-?\d{1,20} ){18,}-?\d{1,20})\n?\Z", re.DOTALL)
-# net/ipv4/tcp_ipv4.c get_tcp4_sock, get_timewait4_sock, get_openreq4; udp.c udp4_format_sock; their IPv6 siblings.
-_ROW = (
-    rb" *\d+: ([0-9A-F]{%(digits)d}):([0-9A-F]{4}) [0-9A-F]{%(digits)d}:[0-9A-F]{4} ([0-9A-F]{2})"
-    rb" [0-9A-F]{8,}:([0-9A-F]{8,}) [0-9A-F]{2}:[0-9A-F]{8,} [0-9A-F]{8,} +(\d{1,20}) +-?\d+ (\d{1,20}) .*"
-)
+# As text: re compiles a pattern when it is first used, and keeps it; a run meets few of these.
+_OCTAL = rb"\\([0-7]{3})"
+_STAT = rb"(?s)\d+ \(.*\) (\S) ((?:-?\d{1,20} ){18,}-?\d{1,20})\n?\Z"
 
 
 class ProcfsError(Exception):
@@ -62,20 +51,20 @@ def parse_effective_uid(raw: bytes) -> int:
 
     The name in the first line cannot forge one: the kernel escapes newlines there (fs/proc/array.c proc_task_name).
     """
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if line.startswith(b"Uid:"):
-            uids = line[4:].split()
-            if len(uids) != 4 or not all(uid.isdigit() and len(uid) <= 10 for uid in uids):
-                raise ProcfsError("status", number, "not four uids")
-            return int(uids[1])
-    raise ProcfsError("status", 1, "no line of uids")
+    before, found, rest = (b"\n" + raw).partition(b"\nUid:")
+    if not found:
+        raise ProcfsError("status", 1, "no line of uids")
+    uids = rest.partition(b"\n")[0].split()
+    if len(uids) != 4 or not all(uid.isdigit() and len(uid) <= 10 for uid in uids):
+        raise ProcfsError("status", before.count(b"\n") + 1, "not four uids")
+    return int(uids[1])
 
 
 def parse_stat(raw: bytes) -> Stat:
     """/proc/PID/stat. The name in it may hold parentheses, blanks and newlines: its end is the *last* ')'. Raises
     ProcfsError.
     """
-    match = _STAT.match(raw)
+    match = re.match(_STAT, raw)
     if match is None:
         raise ProcfsError("stat", 1, "not the fields of a process")
     fields = match.group(2).split()
@@ -89,6 +78,8 @@ def parse_cgroup(raw: bytes) -> Optional[str]:
     (name=systemd), everything sits in the root of cgroup2, and the v1 path counts (cgroups(7), src/basic/cgroup-util.c
     cg_unified).
     """
+    if raw.startswith(b"0::/") and raw.find(b"\n") == len(raw) - 1:  # the one line of nearly every process today
+        return raw[3:-1].decode("utf-8", "surrogateescape")
     unified = legacy = None
     for number, line in enumerate(raw.split(b"\n"), 1):
         if not line:
@@ -114,68 +105,22 @@ def parse_cgroup2_mounts(raw: bytes) -> list[CgroupMount]:
             continue
         before, separator, after = line.partition(b" - ")
         fields = before.split(b" ")
-        device = _DEVICE.match(fields[2]) if len(fields) >= 6 else None
+        device = _parse_device(fields[2]) if len(fields) >= 6 else None
         if not separator or device is None:
             raise ProcfsError("mountinfo", number, "not the fields of a mount")
         if after.split(b" ", 1)[0] == b"cgroup2":
-            mounts.append(CgroupMount(_unescape(fields[4]), _unescape(fields[3]), (int(device[1]), int(device[2]))))
+            mounts.append(CgroupMount(_unescape(fields[4]), _unescape(fields[3]), device))
     return mounts
+
+
+def _parse_device(field: bytes) -> Optional[tuple[int, int]]:
+    major, _colon, minor = field.partition(b":")
+    is_pair = major.isdigit() and minor.isdigit() and len(major) <= 10 and len(minor) <= 10
+    return (int(major), int(minor)) if is_pair else None
 
 
 def _unescape(field: bytes) -> str:
     # Blank, tab, newline and backslash as three octal digits (fs/proc_namespace.c, seq_path).
-    octal = field.decode("latin-1")
-    return (
-        _OCTAL.sub(lambda match: chr(int(match.group(1), 8) & 0xFF), octal)
-        .encode("latin-1")
-        .decode("utf-8", "surrogateescape")
-    )
-
-
-def parse_sockets(raw: bytes, protocol: str, family: str, byteorder: str = sys.byteorder) -> list[bindings.Socket]:
-    """The listeners in /proc/net/{tcp,udp}{,6}: TCP in state LISTEN, UDP unconnected. Raises ProcfsError.
-
-    Addresses are printed as host-endian 32-bit words, hence `byteorder` (little, big): that of the machine that wrote
-    the file. `queued` is known for TCP only; pins, options, v6only, backlog and cgroup are not in there.
-    """
-    source = f"/proc/net/{protocol}{'' if family == bindings.IPV4 else '6'}"
-    if not raw.endswith(b"\n"):
-        raise ProcfsError(source, raw.count(b"\n") + 1, "the file ends in the middle of a line")
-    lines = raw.split(b"\n")[:-1]
-    if b"local_address" not in lines[0]:
-        raise ProcfsError(source, 1, "not the heading of a socket table")
-    # Compiled only here: most runs import this file for something else and never get to a table.
-    row = re.compile(_ROW % {b"digits": 8 if family == bindings.IPV4 else 32}).fullmatch
-    listening = TCP_LISTEN if protocol == bindings.TCP else TCP_CLOSE
-    sockets = []
-    for number, line in enumerate(lines[1:], 2):
-        match = row(line)
-        if match is None:
-            raise ProcfsError(source, number, "not the fields of a socket")
-        address, port, state, queued, uid, inode = match.groups()
-        if int(state, 16) == listening:
-            sockets.append(
-                bindings.Socket(
-                    protocol=protocol,
-                    family=family,
-                    packed=_parse_address(address, byteorder),
-                    port=int(port, 16),
-                    ifindex=None,
-                    v6only=None,
-                    backlog=None,
-                    queued=int(queued, 16) if protocol == bindings.TCP else None,
-                    uid=int(uid),
-                    inode=int(inode),
-                    cgroup_id=None,
-                    freebind=None,
-                    transparent=None,
-                )
-            )
-    return sockets
-
-
-def _parse_address(digits: bytes, byteorder: str) -> bytes:
-    packed = bytes.fromhex(digits.decode("ascii"))
-    if byteorder == "big":
-        return packed
-    return b"".join([packed[start : start + 4][::-1] for start in range(0, len(packed), 4)])
+    if b"\\" in field:
+        field = re.sub(_OCTAL, lambda match: bytes((int(match.group(1), 8) & 0xFF,)), field)
+    return field.decode("utf-8", "surrogateescape")

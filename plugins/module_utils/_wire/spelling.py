@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from .._model import addresses
+from .._model import addresses, bindings
 
 _WORDS = Struct("!8H")
 _ZERO_RUNS = tuple(":0" * length + ":" for length in range(8, 1, -1))  # the longest first
@@ -58,3 +58,9 @@ def format_address(packed: bytes) -> str:
     start = 0 if text.startswith("::") else 1
     end = len(text) if text.endswith("::") else -1
     return text[start:end]
+
+
+def format_endpoint(socket: bindings.Socket) -> str:
+    """192.0.2.5:443/tcp, [2001:db8::5]:53/udp."""
+    text = format_address(socket.packed)
+    return f"{text if len(socket.packed) == 4 else f'[{text}]'}:{socket.port}/{socket.protocol}"

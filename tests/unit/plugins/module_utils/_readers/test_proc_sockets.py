@@ -15,7 +15,7 @@ from ipaddress import ip_address
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import UnreadableTable
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.proc_sockets import read_proc_sockets
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire.procfs import parse_sockets
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire.proc_net import parse_sockets
 
 HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 REASON = "No such file or directory"

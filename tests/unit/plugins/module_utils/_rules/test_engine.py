@@ -17,9 +17,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine 
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import (
     View,
-    describe_endpoint,
     describe_holder,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire.spelling import format_endpoint
 from builders import (
     SEES_ALL,
     make_address,
@@ -247,7 +247,7 @@ TEST_ENDPOINTS = [
 
 @pytest.mark.parametrize(("socket", "text"), TEST_ENDPOINTS)
 def test_an_endpoint_reads_as_in_a_url(socket, text):
-    assert describe_endpoint(socket) == text
+    assert format_endpoint(socket) == text
 
 
 def test_rules_are_unique_and_each_says_in_one_sentence_what_it_is():

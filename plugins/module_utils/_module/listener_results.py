@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Listeners and findings as JSON values, in the one shape that every module returns (docs/schemas/)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from .._model import addresses, bindings, findings, owners
+from .._wire import spelling
+from . import results
+
+
+def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link]) -> results.Json:
+    """DESIGN's contract for one listener; `links` by ifindex."""
+    socket, binding, ownership, options = listener
+    link = links.get(socket.ifindex or 0)
+    name = link.name if link is not None else None
+    return {
+        "protocol": socket.protocol,
+        "family": socket.family,
+        "address": spelling.format_address(socket.packed),
+        "port": socket.port,
+        "interface": name,
+        "ifindex": socket.ifindex or None,
+        "netns": None,
+        "v6only": socket.v6only,
+        "backlog": socket.backlog,
+        "queued": socket.queued,
+        "uid": socket.uid,
+        "inode": socket.inode or None,
+        "owners": [owner._asdict() for owner in ownership.owners],
+        "owner_status": ownership.status,
+        "service": _render_service(ownership),
+        "options": {
+            "reuseaddr": options.reuseaddr,
+            "reuseport": options.reuseport,
+            "freebind": socket.freebind,
+            "transparent": socket.transparent,
+            "keepalive": options.keepalive,
+            "defer_accept": options.defer_accept,
+            "bind_device": {"name": name, "ifindex": socket.ifindex} if socket.ifindex else None,
+        },
+        "binding": binding._asdict(),
+    }
+
+
+def _render_service(ownership: owners.Ownership) -> Optional[results.Json]:
+    return ownership.service._asdict() if ownership.service is not None else None
+
+
+def render_finding(finding: findings.Finding, links: dict[int, addresses.Link]) -> results.Json:
+    listener = finding.listener
+    return dict(finding._asdict(), listener=render_listener(listener, links) if listener is not None else None)
