@@ -274,7 +274,7 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 # First of ours, as it imports the others. pylint: disable-next=unused-import
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import compile_once  # noqa: F401
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import address_wait, arguments, run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -23,7 +24,8 @@ from builders import make_socket
 
 NGINX = Service("systemd", "nginx.service", "system")
 NGINX_PATH = "/system.slice/nginx.service"
-NOBODY = 65534
+# Without root a directory cannot be given to somebody else.
+NOBODY, SOMEBODY = (65534, 12345) if os.geteuid() == 0 else (os.geteuid(), os.geteuid())
 UNRELATED = 4000
 
 
@@ -68,6 +70,8 @@ class Host:
         process.mkdir()
         (process / "comm").write_text(f"{name}\n")
         (process / "status").write_text(f"Name:\t{name}\nUid:\t0\t{uid}\t0\t0\n")
+        if os.geteuid() == 0:
+            os.chown(process, uid, -1)
         (process / "stat").write_text(
             f"{pid} ({name}) {state} 1 1 1 0 -1 {flags} 0 0 0 0 1 2 0 0 20 0 {threads} 0 50 1\n"
         )
@@ -119,8 +123,15 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return pids
 
 
+def name_user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def owner(pid: int, fd: int = 6, **more: Any) -> Owner:
-    return Owner(pid, "nginx", "/usr/sbin/nginx", "nobody", fd)._replace(**more)
+    return Owner(pid, "nginx", "/usr/sbin/nginx", name_user(NOBODY), fd)._replace(**more)
 
 
 def test_only_the_creators_group_is_looked_into(host: Host, touched: list[int]) -> None:
@@ -159,10 +170,10 @@ def test_a_process_that_is_moved_while_the_groups_are_read(host: Host, touched: 
 
 def test_every_process_means_one_walk_of_all(host: Host, touched: list[int]) -> None:
     host.add_process(50, [101])
-    host.add_process(51, [101], path="/system.slice/worker.service", uid=12345)
+    host.add_process(51, [101], path="/system.slice/worker.service", uid=SOMEBODY)
     socket = make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH))
     found, gaps = host.read(socket, every_process={101})
-    assert found[101].owners == (owner(50), owner(51, user="12345"))
+    assert found[101].owners == (owner(50), owner(51, user=name_user(SOMEBODY)))
     assert found[101].complete
     assert sorted(touched) == [1, 50, 51]
     assert found[101].service is None
@@ -305,10 +316,9 @@ def test_nothing_asked_nothing_read(host: Host, touched: list[int]) -> None:
 
 def test_what_cannot_be_told_of_a_holder(host: Host) -> None:
     host.add_process(50, [101], exe=None)
-    (host.proc / "50/status").write_text("")
     (host.proc / "50/cgroup").write_text("nonsense\n")
     found, gaps = host.read(make_socket(inode=101))
-    assert found[101] == Ownership((owner(50, exe=None, user=None),), "found", None, complete=True)
+    assert found[101] == Ownership((owner(50, exe=None),), "found", None, complete=True)
     assert gaps == ()
 
 

@@ -326,6 +326,21 @@ def test_a_reader_without_privileges_sees_its_own(nursery: Nursery) -> None:
     assert gaps == ()
 
 
+@pytest.mark.parametrize("dumpable", [True, False])
+def test_the_user_is_the_effective_one(nursery: Nursery, dumpable: bool) -> None:
+    """Of a process that must not be traced nearly everything in /proc is root's, but not its directory."""
+
+    def give_up_rights_for_now() -> sockets.socket:
+        os.seteuid(12345)
+        ctypes.CDLL(None).prctl(4, int(dumpable), 0, 0, 0)  # PR_SET_DUMPABLE
+        return listen()
+
+    child = nursery.start(give_up_rights_for_now, "nginx.service")
+    assert os.stat(f"/proc/{child.pid}/fd").st_uid == (12345 if dumpable else 0)
+    ownership, _gaps = read(child.port)
+    assert [owner.user for owner in ownership.owners] == ["12345"]
+
+
 def run_as_nobody(function: Callable[[], Any]) -> Any:
     receiver, sender = os.pipe()
     pid = os.fork()
