@@ -68,7 +68,7 @@ molecule: $(MOLECULE) $(MOLECULE_NEXT) link  ## The rebind role on real systemd 
 
 PARTS ?=
 .PHONY: bench
-bench: $(BENCH) link  ## Ours beside ss, lsof, psutil and other modules (root, an idle machine): PARTS="--quick found task …"
+bench: $(BENCH) $(NEXT) link  ## Ours beside ss, lsof, psutil and other modules (root, an idle machine): PARTS="--quick found task …"
 	@$(TOOLS)/system_packages.sh ip:iproute2 ss:iproute2 nsenter:util-linux lsof:lsof
 	PYTHONPATH=collections build/bench/venv/bin/python -m ansible_collections.infracheck.bindings.tests.benchmarks $(PARTS)
 

@@ -21,6 +21,7 @@ from .stopwatch import Failed, run_command
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD = CHECKOUT / "build" / "bench"
 BIN = Path(sys.executable).parent
+NEXT_BIN = CHECKOUT / ".venv-next" / "bin"  # the newer ansible-core, where there is a Python for it
 
 CHECK = "infracheck.bindings.bind_check"
 LIST = "infracheck.bindings.listener_info"
@@ -79,9 +80,16 @@ def make_environment() -> dict[str, str]:
     }
 
 
-def ad_hoc(module: str, arguments: str = "") -> tuple[str, ...]:
-    command = (str(BIN / "ansible"), "localhost", "-m", module)
+def ad_hoc(module: str, arguments: str = "", programs: Path = BIN) -> tuple[str, ...]:
+    command = (str(programs / "ansible"), "localhost", "-m", module)
     return (*command, "-a", arguments) if arguments else command
+
+
+def name_core(programs: Path, environment: Mapping[str, str]) -> str:
+    """ansible-core 2.19.3, Python 3.11.7."""
+    ask = "import platform; from ansible.release import __version__ as core; print(core, platform.python_version())"
+    answer = run_command((str(programs / "python"), "-c", ask), CHECKOUT, environment).output.decode()
+    return "ansible-core {}, Python {}".format(*answer.split())
 
 
 def make_payload(module: str, environment: Mapping[str, str], arguments: str = "") -> Path:

@@ -12,7 +12,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .peers import CHECK, CHECKOUT, LIST, NOTHING, PING, PORTS_FACTS, SETUP, ad_hoc, make_payload
+from .peers import (
+    BIN,
+    CHECK,
+    CHECKOUT,
+    LIST,
+    NEXT_BIN,
+    NOTHING,
+    PING,
+    PORTS_FACTS,
+    SETUP,
+    ad_hoc,
+    make_payload,
+    name_core,
+)
 from .report import Part, Table, Target
 from .scene import Shape, set_scene
 from .stopwatch import Cost, run_command, take_turns
@@ -22,29 +35,35 @@ _SMALL_RESULT = 2000  # bytes
 
 
 def measure_tasks(shape: Shape, rounds: int, environment: Mapping[str, str]) -> Part:
-    """The whole ad hoc command, the controller's part of it included."""
+    """The whole ad hoc command, the controller's part of it included: with the ansible-core that the peers come with,
+    and with the newer one.
+    """
+    more = {"ansible -m bench_nothing": NOTHING, "ansible -m listener_info": LIST}
+    slow = {"ansible -m setup": SETUP, "ansible -m listen_ports_facts": PORTS_FACTS}
+    pair = {PING_TASK: PING, CHECK_TASK: CHECK}
+    tables: list[Table] = []
+    targets = []
     with set_scene(shape):
-        times = take_turns(
-            rounds,
-            {
-                PING_TASK: _timed(ad_hoc(PING), environment),
-                "ansible -m bench_nothing": _timed(ad_hoc(NOTHING), environment),
-                CHECK_TASK: _timed(ad_hoc(CHECK), environment),
-                "ansible -m listener_info": _timed(ad_hoc(LIST), environment),
-            },
-        )
-        slow = take_turns(
-            max(1, rounds // 5),
-            {
-                "ansible -m setup": _timed(ad_hoc(SETUP), environment),
-                "ansible -m listen_ports_facts": _timed(ad_hoc(PORTS_FACTS), environment),
-            },
-        )
-    return Part(
-        "Whole task",
-        [compare(f"ansible localhost, {describe(shape)}", {**times, **slow}, PING_TASK)],
-        [Target("whole task: bind_check over ping", times[CHECK_TASK].seconds / times[PING_TASK].seconds, 1.15)],
-    )
+        for programs in (BIN, NEXT_BIN):
+            if not programs.exists():
+                note = "the newer ansible-core is not measured: it wants Python 3.12 or newer, and none is here"
+                tables[-1] = tables[-1]._replace(note=note)
+                continue
+            modules = {**pair, **more} if programs == BIN else pair
+            times = take_turns(rounds, _commands(modules, programs, environment))
+            if programs == BIN:
+                times.update(take_turns(max(1, rounds // 5), _commands(slow, programs, environment)))
+            core = name_core(programs, environment)
+            tables.append(compare(f"ansible localhost, {core}, {describe(shape)}", times, PING_TASK))
+            ratio = times[CHECK_TASK].seconds / times[PING_TASK].seconds
+            targets.append(Target(f"whole task, {core}: bind_check over ping", ratio, 1.15))
+    return Part("Whole task", tables, targets)
+
+
+def _commands(
+    modules: Mapping[str, str], programs: Path, environment: Mapping[str, str]
+) -> dict[str, functools.partial[Cost]]:
+    return {name: _timed(ad_hoc(module, programs=programs), environment) for name, module in modules.items()}
 
 
 def measure_processes(shape: Shape, rounds: int, environment: Mapping[str, str], pythons: Sequence[Path]) -> Part:
