@@ -9,8 +9,6 @@ be held against
 a dump byte by byte; `_module.results` turns them into words.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 IFF_UP = 0x1

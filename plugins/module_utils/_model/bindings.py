@@ -4,8 +4,6 @@
 
 """What listens: one record per listening TCP or bound UDP socket, and what is said of its binding."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 from . import owners

@@ -4,8 +4,6 @@
 
 """Changes of links and addresses as the kernel tells them, and what somebody waits for."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional, Union
 
 from . import addresses

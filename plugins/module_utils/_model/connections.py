@@ -4,8 +4,6 @@
 
 """What holds a port: listeners, connections, what is left of them, and sockets that are merely bound."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 from . import bindings

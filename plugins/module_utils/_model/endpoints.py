@@ -4,8 +4,6 @@
 
 """Where to connect, how, and what came of it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 CONNECTED = "connected"

@@ -4,8 +4,6 @@
 
 """What a rule says of a listener."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, Optional
 
 from . import bindings

@@ -4,8 +4,6 @@
 
 """What a look at a host could not see."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -4,8 +4,6 @@
 
 """Who holds a socket: processes, and the service that they belong to."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 FOUND = "found"  # at least one holder was seen

@@ -4,8 +4,6 @@
 
 """What is known of a unit before it is restarted, and what is to be done with it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 

@@ -4,8 +4,6 @@
 
 """Would a bind succeed, and what stands in its way."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 

@@ -4,8 +4,6 @@
 
 """What systemd says of a unit, as far as a restart depends on it. Names as in systemctl show; systemd.unit(5)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Optional
 
 
