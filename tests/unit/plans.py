@@ -12,6 +12,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     DECLARED,
+    NO_METHOD,
     Case,
     Check,
     Proof,
@@ -25,6 +26,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._wire.server_c
 from builders import make_listener, make_ownership
 
 NGINX = Service("systemd", "nginx.service", "system")
+USERS_NGINX = Service("systemd", "nginx.service", "user", 1000)
+CONTAINER = Service("podman", "web", "container")
+DOCKER = Service("docker", "4c01" * 16, "container")
 
 
 def make_unit(name: str = "nginx.service", **fields: Any) -> Unit:
@@ -57,6 +61,15 @@ def make_unit(name: str = "nginx.service", **fields: Any) -> Unit:
         "restarted_along": (),
     }
     return Unit(name, **{**given, **fields})
+
+
+# For make_case: a unit that systemd listens for, and what a unit has of which nothing tells where it will listen.
+WITH_SOCKET: dict[str, Any] = {
+    "service": Service("systemd", "ssh.socket", "system"),
+    "unit": make_unit("ssh.socket", can_reload=False),
+    "companion": make_unit("ssh.service"),
+}
+UNPROVEN = Proof(NO_METHOD, (), None)
 
 
 def wish(text: str, interface: Optional[str] = None) -> Wish:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .._model import owners, plans
 from .._readers.units import Manager
-from .._rules import restart_plan
+from .._rules import restart_actions
 from . import arguments, results
 
 _LOG_LINES = "20"
@@ -38,9 +38,9 @@ def make_commands(plan: plans.Plan, settings: plans.Settings) -> results.Json:
     service = case.service
     if plan.action == plans.NONE or service is None:
         return dict(_NOTHING)
-    wanted = restart_plan.find_wanted(settings.actions, service, case.companion) or ""
+    wanted = restart_actions.find_wanted(settings.actions, service, case.companion) or ""
     if service.scope == "container":
-        own = restart_plan.make_container_restart(service) if wanted == plans.RESTART else None
+        own = restart_actions.make_container_restart(service) if wanted == plans.RESTART else None
         return {**_NOTHING, "restart": [own or shlex.split(wanted)]}
     systemctl = list(Manager(service.uid).command)
     units = _find_units(case, service)
@@ -97,7 +97,7 @@ def require_commands(planned: Sequence[plans.Plan], settings: plans.Settings) ->
     for plan in planned:
         for command in make_commands(plan, settings)["restart"] if plan.action == plans.CUSTOM else ():
             if shutil.which(command[0]) is None:
-                label = restart_plan.label_service(plan.case.service)
+                label = restart_actions.label_service(plan.case.service)
                 raise arguments.InvalidOption(
                     f"actions[{label}]", shlex.join(command), "reload, restart or a command that this host has"
                 )

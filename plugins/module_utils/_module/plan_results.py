@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Optional
 
 from .._model import addresses, bindings, plans, restarts
-from .._rules import rebind_outcome, restart_plan, restart_proof, views
+from .._rules import rebind_outcome, restart_actions, restart_plan, restart_proof, views
 from .._wire import spelling
 from . import listener_results, plan_commands, plan_endpoints, plan_options, results
 
@@ -23,7 +23,7 @@ def render_plan(plan: plans.Plan, view: views.View, settings: plans.Settings) ->
         and restart_proof.judge_proof(case).state == restart_proof.PROVEN  # which it did not need
     )
     return {
-        "label": restart_plan.label_service(service),
+        "label": restart_actions.label_service(service),
         "unit": service.unit if service else None,
         "manager": service.manager if service else None,
         "scope": service.scope if service else None,
@@ -93,7 +93,7 @@ def compose_plan_message(planned: Sequence[plans.Plan], notes: Sequence[str]) ->
 
 def _compose_line(plan: plans.Plan) -> str:
     stale = ", ".join(spelling.format_endpoint(listener.socket) for listener in plan.case.stale)
-    who = restart_plan.label_service(plan.case.service) or views.describe_holder(plan.case.stale[0])
+    who = restart_actions.label_service(plan.case.service) or views.describe_holder(plan.case.stale[0])
     line = f"{who}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
     return f"{line}; {plan.advice}" if plan.advice else line
 

@@ -13,7 +13,7 @@ from typing import Optional
 from .._model import plans, units
 from .._readers import commands
 from .._readers.units import read_environment
-from .._rules import restart_plan, servers
+from .._rules import restart_actions, servers
 from .._wire import server_config
 from . import known_units
 
@@ -38,7 +38,7 @@ def ask_program(
         server = servers.find_server(words)
     user = str(known.manager.uid) if known.manager.is_foreign else unit.user if unit is not None else ""
     check = _check(known, server, words, environment, checks, user)
-    declared = restart_plan.find_wanted(expected, known.service, known.companion)
+    declared = restart_actions.find_wanted(expected, known.service, known.companion)
     if declared is not None:
         return check, plans.Proof(plans.DECLARED, (), None, bound=None), declared
     if known.unit is not None and known.unit.name.endswith(".socket"):
@@ -62,7 +62,7 @@ def _check(
     checks: Mapping[str, str],
     user: str,
 ) -> Optional[plans.Check]:
-    given = restart_plan.find_wanted(checks, known.service, known.companion)
+    given = restart_actions.find_wanted(checks, known.service, known.companion)
     command = shlex.split(given) if given is not None else server.check(words) if server else []
     if not command:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model import bindings, owners, plans
-from . import restart_plan
+from . import restart_actions
 
 FIXED = "fixed"
 STILL_STALE = "still_stale"
@@ -76,7 +76,7 @@ def is_of(before: Before, service: Optional[owners.Service]) -> bool:
     """
     if before.engine:
         return service is None or (service.scope, service.manager) == ("container", before.engine)
-    label = restart_plan.label_service(service)
+    label = restart_actions.label_service(service)
     return label == before.label or (bool(label) and label == before.companion)
 
 
