@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .._model import plans
 from .._rules import rebind_outcome, restart_proof
 from .._wire import server_config
-from . import arguments, preflight
+from . import arguments, unit_names
 
 _LONGEST_WAIT = 3600  # seconds
 _WISH = "ADDRESS:PORT, [IPV6]:PORT, either with /udp, or a dictionary of address, port, protocol and interface"
@@ -92,7 +92,7 @@ def _complete_labels(option: str, value: Mapping[str, T]) -> dict[str, T]:
         label = str(key).strip()
         match = _UNIT_LABEL.fullmatch(label)
         if match:
-            label = preflight.complete_unit(match[1]) + (match[2] or "")
+            label = unit_names.complete_unit(match[1]) + (match[2] or "")
         elif not _CONTAINER_LABEL.fullmatch(label):
             raise _refuse(option, key, _LABEL)
         if label in labels:
@@ -104,7 +104,7 @@ def _complete_labels(option: str, value: Mapping[str, T]) -> dict[str, T]:
 def complete_glob(glob: str) -> tuple[str, ...]:
     """As it is (it may mean a container), and what systemctl would take for the name of a service as one."""
     glob = glob.strip()
-    return tuple(dict.fromkeys((glob, preflight.complete_unit(glob))))
+    return tuple(dict.fromkeys((glob, unit_names.complete_unit(glob))))
 
 
 def _refuse(option: str, value: object, allowed: str, key: object = None) -> arguments.InvalidOption:

@@ -16,7 +16,7 @@ from .._readers import backends, bind_rights
 from .._rules import bind_outlook, policy, restart_outlook
 from .._rules.locality import Locality
 from .._wire import spelling
-from . import arguments, collect, restart_results, unlisted
+from . import arguments, collect, restart_results, unit_names, unlisted, wished_places
 from .restarts import find_ports, read_holders, read_port_use
 from .results import Json, render_gaps
 
@@ -38,12 +38,6 @@ WISH_OPTIONS: dict[str, Any] = {
 }
 
 
-# systemd.unit(5). Whatever does not end in one of these is the name of a service, as for systemctl.
-_UNIT_TYPES = (
-    ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
-)  # fmt: skip
-
-
 class Answer(NamedTuple):
     """None: nothing is known to be bound."""
 
@@ -58,7 +52,7 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     backend = backends.select_backend(params["backend"])
     if params["unit"] is not None:
-        answers, holders, locality, gaps = _ask_for_unit(backend, complete_name(params["unit"]))
+        answers, holders, locality, gaps = _ask_for_unit(backend, unit_names.complete_name(params["unit"]))
     else:
         answers, holders, locality, gaps = _ask_for_wishes(backend, params["wishes"])
     results = [
@@ -83,7 +77,7 @@ def _ask_for_wishes(backend: backends.Backend, given: Sequence[dict[str, Any]]) 
     for number, raw in enumerate(given):
         if raw["user"] not in known:
             known[raw["user"]] = _read_rights(f"wishes[{number}].user", raw["user"])
-    locality, gaps = read_locality(backend, wishes)
+    locality, gaps = wished_places.read_locality(backend, wishes)
     ports: dict[str, set[int]] = {}
     for wish in wishes:
         ports.setdefault(wish.protocol, set()).add(wish.port)
@@ -137,27 +131,6 @@ def _read_rights(option: str, user: Optional[str]) -> restarts.Rights:
         return bind_rights.read_user_rights(user)
     except bind_rights.UnknownUser:
         raise arguments.InvalidOption(option, user, "the name or number of a user of the host") from None
-
-
-def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
-    """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
-    network, gaps = backend.read_network()
-    locality = Locality(network)
-    probes = [
-        bindings.Socket(
-            wish.protocol, wish.family, wish.packed, wish.port, bind_outlook.find_interface(wish, locality), None, None,
-            None, None, 0, None, wish.freebind, False,
-        )
-        for wish in wishes
-    ]  # fmt: skip
-    wanted = locality.find_open_lookups(probes)
-    if wanted:
-        network, lookup_gaps = backend.read_lookups(network, wanted)
-        locality, gaps = Locality(network), gaps + lookup_gaps
-    if locality.needs_merged(probes):
-        network, merged_gaps = backend.read_merged(network)
-        locality, gaps = Locality(network), gaps + merged_gaps
-    return locality, gaps
 
 
 def _ask_for_unit(backend: backends.Backend, unit: str) -> _Asked:
@@ -232,15 +205,3 @@ def _is_of(ownership: Optional[owners.Ownership], unit: str) -> bool:
 def _find_name(listener: bindings.Listener, locality: Locality) -> Optional[str]:
     link = locality.links.get(listener.socket.ifindex or 0)
     return link.name if link is not None else None
-
-
-def complete_name(unit: str) -> str:
-    """As systemctl spells it. Raises InvalidOption."""
-    name = unit.strip()
-    if not name or "/" in name or "*" in name or "?" in name:
-        raise arguments.InvalidOption("unit", unit, "the name of one unit, such as nginx.service or ssh.socket")
-    return complete_unit(name)
-
-
-def complete_unit(name: str) -> str:
-    return name if name.endswith(_UNIT_TYPES) else f"{name}.service"

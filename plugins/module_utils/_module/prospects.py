@@ -14,7 +14,7 @@ from .._model.gaps import Gap
 from .._readers import backends, bind_rights
 from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
-from . import preflight, unlisted
+from . import unlisted, wished_places
 from .restarts import read_holders, read_port_use
 
 
@@ -35,7 +35,7 @@ def foresee_wishes(
     plain = [bind for unit in wanted for wish in unit.wishes for bind in _make_binds(unit, wish)]
     if not plain:
         return [()] * len(wanted), ()
-    locality, gaps = preflight.read_locality(backend, plain)
+    locality, gaps = wished_places.read_locality(backend, plain)
     ports: dict[str, set[int]] = {}
     for bind in plain:
         ports.setdefault(bind.protocol, set()).add(bind.port)

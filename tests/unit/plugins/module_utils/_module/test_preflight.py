@@ -12,33 +12,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import (
-    WISH_OPTIONS,
-    complete_name,
-    preflight,
-)
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import WISH_OPTIONS, preflight
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bound_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bound_sockets import Bound
-
-TEST_NAMES = [
-    ("nginx", "nginx.service"),
-    ("nginx.service", "nginx.service"),
-    ("ssh.socket", "ssh.socket"),
-    ("my.app", "my.app.service"),
-    ("my.app@1.2", "my.app@1.2.service"),
-    (" user.slice ", "user.slice"),
-]
-
-
-@pytest.mark.parametrize(("given", "name"), TEST_NAMES)
-def test_names_are_completed_as_systemctl_does(given, name):
-    assert complete_name(given) == name
-
-
-@pytest.mark.parametrize("given", ["", " ", "a/b", "ngin*", "a?"])
-def test_one_unit_is_to_be_named(given):
-    with pytest.raises(InvalidOption):
-        complete_name(given)
 
 
 def ask(**wish):

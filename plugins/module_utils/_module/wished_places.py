@@ -1,0 +1,36 @@
+# Copyright (c) 2026 the infracheck.bindings contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The network as it is now, as far as it decides on binds that are only wished for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._model import bindings, restarts
+from .._model.gaps import Gap
+from .._readers import backends
+from .._rules import bind_outlook
+from .._rules.locality import Locality
+
+
+def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+    """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
+    network, gaps = backend.read_network()
+    locality = Locality(network)
+    probes = [
+        bindings.Socket(
+            wish.protocol, wish.family, wish.packed, wish.port, bind_outlook.find_interface(wish, locality), None, None,
+            None, None, 0, None, wish.freebind, False,
+        )
+        for wish in wishes
+    ]  # fmt: skip
+    wanted = locality.find_open_lookups(probes)
+    if wanted:
+        network, lookup_gaps = backend.read_lookups(network, wanted)
+        locality, gaps = Locality(network), gaps + lookup_gaps
+    if locality.needs_merged(probes):
+        network, merged_gaps = backend.read_merged(network)
+        locality, gaps = Locality(network), gaps + merged_gaps
+    return locality, gaps
