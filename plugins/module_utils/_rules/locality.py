@@ -19,6 +19,7 @@ from typing import NamedTuple, Optional
 
 from .._model import addresses, bindings
 from .._wire import spelling
+from . import route_table
 
 _IPV4_BINDABLE = (addresses.RTN_LOCAL, addresses.RTN_BROADCAST, addresses.RTN_MULTICAST)
 _LIMITED_BROADCAST = b"\xff" * 4
@@ -33,34 +34,6 @@ class Target(NamedTuple):
     table: int  # the table that says what is local there
 
 
-class TableIndex:
-    """Longest-prefix match over one table's rows, as fib_table_lookup does it."""
-
-    def __init__(self, routes: Iterable[addresses.Route]) -> None:
-        self._by_length: dict[int, dict[int, list[addresses.Route]]] = {}
-        for route in routes:
-            # A row for one TOS does not match the plain packet; a dead next hop is passed over.
-            if route.tos == 0 and not route.flags & addresses.RTNH_F_DEAD:
-                shift = 8 * len(route.packed) - route.prefixlen
-                rows = self._by_length.setdefault(route.prefixlen, {})
-                rows.setdefault(int.from_bytes(route.packed, "big") >> shift, []).append(route)
-        for rows in self._by_length.values():
-            for routes_of_prefix in rows.values():
-                routes_of_prefix.sort(
-                    key=lambda route: route.priority
-                )  # stable: among equals the dump's order is the lookup's
-        self._lengths = sorted(self._by_length, reverse=True)
-
-    def find(self, packed: bytes, ifindex: int = 0) -> Optional[addresses.Route]:
-        """The row that decides, or None; with `ifindex` only rows of that link count."""
-        value, bits = int.from_bytes(packed, "big"), 8 * len(packed)
-        for length in self._lengths:
-            for route in self._by_length[length].get(value >> (bits - length), ()):
-                if not ifindex or route.ifindex == ifindex:
-                    return route
-        return None
-
-
 class Locality:
     """All questions about one Network. Build it once per look at a host; answers for equal bindings are kept."""
 
@@ -71,7 +44,7 @@ class Locality:
         self._addresses: dict[bytes, list[addresses.Address]] = {}
         for address in network.addresses or ():
             self._addresses.setdefault(address.packed, []).append(address)
-        self._tables: dict[tuple[int, int], TableIndex] = {}
+        self._tables: dict[tuple[int, int], route_table.TableIndex] = {}
         self._known: dict[tuple[object, ...], bindings.Binding] = {}
 
     def target(self, bind_address: bytes, pin: Optional[int]) -> Target:
@@ -310,12 +283,14 @@ class Locality:
     def _find_route(self, target: Target) -> Optional[addresses.Route]:
         return self._table(target).find(target.packed, target.ifindex if _is_scoped(target) else 0)
 
-    def _table(self, target: Target) -> TableIndex:
+    def _table(self, target: Target) -> route_table.TableIndex:
         key = (len(target.packed), target.table)
         table = self._tables.get(key)
         if table is None:
             routes = self._network.routes_ipv4 if len(target.packed) == 4 else self._network.routes_ipv6
-            table = self._tables[key] = TableIndex(route for route in routes or () if route.table == target.table)
+            table = self._tables[key] = route_table.TableIndex(
+                route for route in routes or () if route.table == target.table
+            )
         return table
 
     def _vrf_of(self, ifindex: int) -> int:

@@ -34,7 +34,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     VALID,
     WILDCARD,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality, TableIndex
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from builders import make_address, make_link, make_network, make_route, make_socket
 
 LO = make_link(1, "lo", flags=0x10049, operstate="unknown")
@@ -367,12 +367,3 @@ TEST_LINKS_OF = [
 @pytest.mark.parametrize(("_what", "socket", "expected"), TEST_LINKS_OF)
 def test_links_of(_what, socket, expected):
     assert Locality(world()).links_of(socket) == expected
-
-
-def test_table_index_keeps_the_order_of_the_dump_among_equals():
-    first, second = make_route("203.0.113.9", 1), make_route("203.0.113.9", 2, RTN_UNICAST)
-    assert TableIndex([first, second]).find(first.packed) == first
-    assert TableIndex([second, first]).find(first.packed) == second
-    assert TableIndex([second, first]).find(first.packed, ifindex=1) == first
-    assert TableIndex([]).find(first.packed) is None
-    assert TableIndex([make_route("0.0.0.0/0", 1)]).find(first.packed) == make_route("0.0.0.0/0", 1)
