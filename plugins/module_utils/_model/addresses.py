@@ -5,8 +5,7 @@
 """What a host's network configuration looks like: links, addresses, routes, and what may be bound there.
 
 Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtnetlink.h, if.h), so that a record can
-be held against
-a dump byte by byte; `_module.results` turns them into words.
+be held against a dump byte by byte; `_module.interfaces` turns them into words.
 """
 
 from typing import NamedTuple, Optional
@@ -91,19 +90,17 @@ class Network(NamedTuple):
     addresses: Optional[tuple[Address, ...]]
     routes_ipv4: Optional[tuple[Route, ...]]  # lookup order among equal prefixes
     routes_ipv6: Optional[tuple[Route, ...]]
-    missing_tables_ipv4: frozenset[
-        int
-    ]  # asked for and not there: the kernel then accepts any bind (inet_addr_type_table)
+    # Asked for and not there: the kernel then accepts any bind (inet_addr_type_table).
+    missing_tables_ipv4: frozenset[int]
     local_first: Optional[bool]  # no policy rule comes before table `local`
     # Until the first policy rule is added, IPv4 keeps tables local and main in one trie (fib_unmerge), so that a row of
     # main can decide what is local. False: they are apart, as rules beside the three of the kernel show. None: unknown.
     ipv4_merged: Optional[bool]
     nonlocal_bind_ipv4: Optional[bool]  # net.ipv4.ip_nonlocal_bind
     nonlocal_bind_ipv6: Optional[bool]
-    lookups: dict[
-        tuple[int, bytes], Optional[int]
-    ]  # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route,
-    # None = it could not be asked. Only for what the tables above do not already answer.
+    # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route, None = it could not be asked.
+    # Only for what the tables above do not already answer.
+    lookups: dict[tuple[int, bytes], Optional[int]]
 
 
 class Prefix(NamedTuple):

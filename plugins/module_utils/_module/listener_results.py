@@ -14,7 +14,7 @@ from . import results
 
 
 def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link]) -> results.Json:
-    """DESIGN's contract for one listener; `links` by ifindex."""
+    """As docs/schemas/listener.json has it; `links` by ifindex."""
     socket, binding, ownership, options = listener
     link = links.get(socket.ifindex or 0)
     name = link.name if link is not None else None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records as JSON values, in the one shape that every module returns (docs/schemas/), and the text for a person."""
+"""Gaps as JSON values, the counts of a check, and the text for a person."""
 
 from __future__ import annotations
 

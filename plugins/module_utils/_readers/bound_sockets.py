@@ -41,10 +41,8 @@ _SIOCGSKNS = 0x894C  # include/uapi/linux/sockios.h: a descriptor of the socket'
 # struct tcp_info, include/uapi/linux/tcp.h
 _TCP_INFO_SIZE = 64
 _PMTU = struct.Struct("=60xI")
-_STATES = {
-    7: connections.BOUND,
-    10: connections.LISTENING,
-}  # include/net/tcp_states.h; it may listen since the port was looked at
+# include/net/tcp_states.h; it may listen since the port was looked at
+_STATES = {7: connections.BOUND, 10: connections.LISTENING}
 
 
 class Bound(NamedTuple):
@@ -196,9 +194,8 @@ def _ask(lent: socket.SocketType, inode: int, ports: Collection[int], here: _Nam
 
 def _ask_v6only(lent: socket.SocketType, packed: bytes, protocol: int) -> Optional[bool]:
     if protocol == _IPPROTO_MPTCP and any(packed):
-        return (
-            packed[:12] != addresses.V4_MAPPED
-        )  # bind() sets it for such an address (__inet6_bind), below MPTCP unseen
+        # bind() sets it for such an address (__inet6_bind), below MPTCP unseen.
+        return packed[:12] != addresses.V4_MAPPED
     with suppress(OSError):  # MPTCP of before Linux 6.7 does not answer
         return lent.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) != 0
     return None

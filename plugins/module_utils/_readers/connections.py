@@ -102,9 +102,8 @@ def _dump_within_tick(
 def _correct_timers(rows: list[connections.Occupant], now: Optional[int]) -> list[connections.Occupant]:
     """With the moment at which each timer fires in place of the one that it is set for."""
     ticks = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
-    armed = {
-        connections.FIN_WAIT_2: _read_fin_timeout() or _TIME_WAIT_MS
-    }  # the longest has the coarsest grain, and fires last
+    # Of what may be armed the longest has the coarsest grain, and fires last.
+    armed = {connections.FIN_WAIT_2: _read_fin_timeout() or _TIME_WAIT_MS}
     return [
         row
         if row.clears_in is None

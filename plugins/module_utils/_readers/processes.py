@@ -144,14 +144,12 @@ class ProcessWalk:
         except (OSError, procfs.ProcfsError):
             path = None
         # The directory itself is the effective user's, also of a process that must not be traced; a stat of it is what
-        # the kernel offers for that, and much quicker than "status" (fs/proc/base.c, task_dump_owner).
+        # the kernel offers for that, and much quicker than "status" (fs/proc/base.c, task_dump_owner). Of a process
+        # that has gone meanwhile it is root's (pid_getattr), which the reading of its name then finds out.
         user = self._name_user(os.fstat(directory).st_uid)
-        return (
-            spelling.printable(procfs.parse_comm(_read_at(directory, "comm"))),
-            exe,
-            user,
-            path,
-        )  # comm last: proof that it still is there
+        # Last, as proof that the process still is there.
+        name = spelling.printable(procfs.parse_comm(_read_at(directory, "comm")))
+        return name, exe, user, path
 
     def _name_user(self, uid: int) -> str:
         if uid not in self._users:

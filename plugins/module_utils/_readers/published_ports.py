@@ -42,9 +42,8 @@ class PublishedPorts:
     def __init__(self, proc: str, parse: Callable[[Optional[str]], Optional[owners.Service]]) -> None:
         self._proc = proc
         self._parse = parse
-        self._networks: dict[
-            int, dict[owners.Service, int]
-        ] = {}  # by namespace: containers, each with one process in it
+        # By namespace: containers, each with one process in it.
+        self._networks: dict[int, dict[owners.Service, int]] = {}
         self._unseen: Optional[int] = None  # processes of containers whose namespace cannot be seen; None = not walked
 
     def find(

@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the kernel's routing holds for local: the tables that say so, the rules before them, and its own answer for
-one address.
-"""
+"""What the kernel's routing holds for local: the tables that say so, and the rules before them."""
 
 from __future__ import annotations
 

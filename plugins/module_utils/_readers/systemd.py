@@ -22,7 +22,6 @@ from . import commands
 
 _TIMEOUT = 5  # seconds
 _COMMAND = ("systemctl", "show", "--no-pager", f"--property={','.join(systemd_show.PROPERTIES)}", "--", "*.socket")
-# Fixed, so that neither the caller's PATH nor its language or pager play a part.
 
 
 class SystemdError(Exception):

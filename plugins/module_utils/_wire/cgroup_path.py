@@ -46,9 +46,8 @@ def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
     A path that leads out of this cgroup namespace (/../…) says nothing: what its first directories are cannot be seen
     from here. scope user with uid None: a unit of a manager whose uid the path does not tell (capsule@NAME.service).
     """
-    path = (
-        path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
-    )  # the cgroup is gone, its last process is not
+    if path.endswith(" (deleted)"):  # the cgroup is gone, its last process is not
+        path = path[: -len(" (deleted)")]
     if root not in ("", "/") and (path + "/").startswith(root.rstrip("/") + "/"):
         path = path[len(root.rstrip("/")) :]
     names = [name for name in path.split("/") if name]
