@@ -31,7 +31,8 @@ from .world import HOLDER, HOSTILE_NAME, HOSTILE_SHOWN, Kind
 PUBLISH = Path(__file__).with_name("publish_port.py")
 HERE, GONE = "192.0.2.20", "192.0.2.10"
 USER = NOBODY
-CONTAINER_ADDRESS = "172.17.0.2"
+# Containers are looked for in all namespaces: those of tests that run beside these are to have another address.
+CONTAINER_ADDRESS = f"172.17.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 2}"
 SHORTEST_ANSWER = "System has not been booted with systemd as init system (PID 1). Can't operate."
 
 # `systemctl show … -- NAME…` from files beside it, as systemd would answer for units that it has.
@@ -120,7 +121,7 @@ class Host:
             Kind("", "tcp", address, int(port), "", None, None)._asdict()
             for address, _colon, port in (place.rpartition(":") for place in places)
         ]
-        process = self._start(self.namespace, path, [sys.executable, str(HOLDER)])
+        process = self.start(self.namespace, path, [sys.executable, str(HOLDER)])
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps({"sockets": kinds, "name": name, "fork": False}) + "\n")
@@ -129,7 +130,7 @@ class Host:
 
     def contain(self, container: str) -> None:
         """A process of a container."""
-        process = self._start(self.inside, f"docker-{container}.scope", ["sh", "-c", "echo inside && read -r _end"])
+        process = self.start(self.inside, f"docker-{container}.scope", ["sh", "-c", "echo inside && read -r _end"])
         assert process.stdout is not None
         assert process.stdout.readline() == "inside\n"
 
@@ -141,11 +142,11 @@ class Host:
         shutil.copy(PUBLISH, self.folder / "p")
         words = [str(self.folder / daemon), "p", address, port, CONTAINER_ADDRESS]
         environment = [f"PYTHONHOME={sys.base_prefix}", f"LD_LIBRARY_PATH={sys.base_prefix}/lib"]
-        process = self._start(self.namespace, group, ["env", "-C", str(self.folder), *environment, *words])
+        process = self.start(self.namespace, group, ["env", "-C", str(self.folder), *environment, *words])
         assert process.stdout is not None
         assert process.stdout.readline() == "listening\n"
 
-    def _start(self, namespace: Namespace, path: str, command: Sequence[str]) -> subprocess.Popen[str]:
+    def start(self, namespace: Namespace, path: str, command: Sequence[str]) -> subprocess.Popen[str]:
         enter = [
             "nsenter",
             f"--net=/run/netns/{namespace.name}",
