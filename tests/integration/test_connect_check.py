@@ -90,9 +90,8 @@ def listening(address: str = "127.0.0.1", backlog: int = 100) -> Iterator[tuple[
 def accept_and_reset(listener: socket.socket) -> None:
     while True:
         accepted, _peer = listener.accept()
-        accepted.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )  # close() sends RST (socket(7))
+        # With this, close() sends RST (socket(7)).
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         accepted.close()
 
 

@@ -380,9 +380,8 @@ def test_nothing_of_another_users_unit_is_run_or_read(host: Host, stage: Stage, 
     entry = by_label(plan(stage, host, systemd, options=options))[label]
     assert (entry["decision"], entry["check"]["status"]) == ("proven", 0)
     assert entry["commands"]["restart"][0][-5:] == ["systemctl", "--user", "restart", "--", WEB]
-    assert [path.read_text() for path in evil.glob("*-ran")] == [
-        f"{USER}\n"
-    ]  # the check that we named, and as that user
+    # The check that we named, and as that user.
+    assert [path.read_text() for path in evil.glob("*-ran")] == [f"{USER}\n"]
 
 
 def test_what_a_check_prints_is_made_harmless(host: Host, stage: Stage, systemd: Systemd, folder: Path) -> None:

@@ -10,6 +10,9 @@ done
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    # One at a time: apt gives up where another one runs, and targets of one make may run at once.
+    exec {lock}<"$0"
+    flock "$lock"
     echo "Installing missing system packages: ${missing[*]}"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -228,9 +228,8 @@ class Locality:
         if target.packed == _LIMITED_BROADCAST:
             return addresses.RTN_BROADCAST
         if target.table in self._network.missing_tables_ipv4:
-            return (
-                addresses.RTN_BROADCAST
-            )  # before a namespace has its first address, the lookup has no table to fail in
+            # Before a namespace has its first address, the lookup has no table to fail in.
+            return addresses.RTN_BROADCAST
         route = self._table(target).find(target.packed)
         own = addresses.RTN_UNICAST if route is None else route.type
         looked_up = self._network.lookups.get((target.vrf, target.packed))

@@ -25,9 +25,8 @@ class TableIndex:
                 rows.setdefault(int.from_bytes(route.packed, "big") >> shift, []).append(route)
         for rows in self._by_length.values():
             for routes_of_prefix in rows.values():
-                routes_of_prefix.sort(
-                    key=lambda route: route.priority
-                )  # stable: among equals the dump's order is the lookup's
+                # Stable: among equals the dump's order is the lookup's.
+                routes_of_prefix.sort(key=lambda route: route.priority)
         self._lengths = sorted(self._by_length, reverse=True)
 
     def find(self, packed: bytes, ifindex: int = 0) -> Optional[addresses.Route]:

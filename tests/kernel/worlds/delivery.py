@@ -74,9 +74,8 @@ def _targets(listener: Opened, up_links: list[str]) -> Iterator[_Target]:
             yield _Target(socket.AF_INET, "127.0.0.1", None, False)
     elif listener.ipv4 is not None:
         host = socket.inet_ntop(socket.AF_INET, listener.ipv4)
-        if _is_limited_broadcast(
-            listener
-        ):  # without a link it follows the default route, which only says where it would leave
+        # Without a link it follows the default route, which only says where it would leave.
+        if _is_limited_broadcast(listener):
             for link in up_links:
                 yield _Target(socket.AF_INET, host, link, False)
         else:
