@@ -176,23 +176,6 @@ class Host:
         self.inside.close()
 
 
-@pytest.fixture(scope="module")
-def cgroups() -> Path:
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    places = [Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"]
-    if not places:
-        pytest.skip("no cgroup2 hierarchy is mounted on this machine")
-    return places[0]
-
-
-@pytest.fixture(scope="module")
-def folder(stage: Stage) -> Path:
-    """That every user can reach."""
-    made = stage.folder / f"plan-{uuid.uuid4().hex[:8]}"
-    made.mkdir()
-    return made
-
-
 def make_host(cgroups: Path, folder: Path) -> Iterator[Host]:
     reason = missing_for_namespaces()
     if reason:

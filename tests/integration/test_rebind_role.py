@@ -22,8 +22,6 @@ import yaml
 
 from .conftest import Namespace
 from .test_rebind_plan import EXPECTED, GONE, HERE, WEB, Host, Systemd, make_host
-from .test_rebind_plan import cgroups as cgroups
-from .test_rebind_plan import folder as folder
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 # What the role has in its hands when it comes to a unit.

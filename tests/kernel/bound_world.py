@@ -28,14 +28,14 @@ if __name__ == "__main__":
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import BOUND, Occupant
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import WISH_OPTIONS, preflight
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bound_sockets, connections
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bound_sockets import read_bound
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_protocol
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
     NETLINK_SOCK_DIAG,
     NetlinkSocket,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire import diag_connections
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire import diag_connections, sockopts
 from ansible_collections.infracheck.bindings.tests.kernel.restart_namespaces import (
     DEVICE,
     LINK_LOCAL6,
@@ -183,9 +183,9 @@ def old_kernel() -> Iterator[None]:
     without = {name: mask & ~(1 << 13) for name, mask in diag_connections._MASKS.items()}
     with (
         mock.patch.object(diag_connections, "_MASKS", without),
-        mock.patch.object(connections, "parse_release", return_value=(6, 1)),
-        mock.patch.object(bound_sockets, "explain_blindness", return_value=""),
-        mock.patch.object(bound_sockets, "sees_every_process", return_value=True),
+        mock.patch.object(sockopts, "parse_release", return_value=(6, 1)),
+        mock.patch.object(owners, "explain_blindness", return_value=""),
+        mock.patch.object(owners, "sees_every_process", return_value=True),
     ):
         yield
 
