@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Optional
 
 from .._model import addresses
-from .._model import addresses as flags
 from .._model.gaps import Gap
 from .._readers import backends
 from .._wire import spelling
@@ -50,7 +49,7 @@ def render_interfaces(links: Sequence[addresses.Link], network: addresses.Networ
             "name": link.name,
             "ifindex": link.ifindex or None,
             "kind": link.kind,
-            "up": None if link.flags is None else bool(link.flags & flags.IFF_UP),
+            "up": None if link.flags is None else bool(link.flags & addresses.IFF_UP),
             "operstate": link.operstate,
             "mtu": link.mtu,
             "mac": link.mac,
@@ -90,13 +89,13 @@ def render_address(address: addresses.Address) -> results.Json:
         "label": address.label,
         "scope": None if scope is None else _SCOPES.get(scope, str(scope)),
         # One bit, two meanings (include/uapi/linux/if_addr.h).
-        "secondary": has(flags.IFA_F_SECONDARY, "ipv4"),
-        "temporary": has(flags.IFA_F_SECONDARY, "ipv6"),
-        "permanent": has(flags.IFA_F_PERMANENT),
-        "deprecated": has(flags.IFA_F_DEPRECATED),
-        "tentative": has(flags.IFA_F_TENTATIVE),
-        "optimistic": has(flags.IFA_F_OPTIMISTIC),
-        "dadfailed": has(flags.IFA_F_DADFAILED),
+        "secondary": has(addresses.IFA_F_SECONDARY, "ipv4"),
+        "temporary": has(addresses.IFA_F_SECONDARY, "ipv6"),
+        "permanent": has(addresses.IFA_F_PERMANENT),
+        "deprecated": has(addresses.IFA_F_DEPRECATED),
+        "tentative": has(addresses.IFA_F_TENTATIVE),
+        "optimistic": has(addresses.IFA_F_OPTIMISTIC),
+        "dadfailed": has(addresses.IFA_F_DADFAILED),
         "preferred_lifetime": address.preferred_lifetime,
         "valid_lifetime": address.valid_lifetime,
     }
