@@ -14,7 +14,7 @@ from .._model.gaps import Gap
 from .._wire import cgroup_path, procfs, spelling
 from . import cgroups, processes
 
-if TYPE_CHECKING:  # loaded only where PID 1 holds a socket, or a container publishes a port
+if TYPE_CHECKING:  # loaded only where the holders do not tell, or a container publishes a port
     from . import creators, published_ports
 
 _INIT_SCOPE = "/init.scope"

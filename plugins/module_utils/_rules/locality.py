@@ -6,10 +6,9 @@
 same order.
 
 Two questions that must not be mixed up. *Reachable*: does a route lookup say "local". *Rebindable*: would bind()
-accept the address now.
-IPv4 answers the second from table `local` (inet_addr_type_table, net/ipv4/fib_frontend.c), IPv6 from the list of
-addresses
-(ipv6_chk_addr, net/ipv6/addrconf.c), so that an address inside an AnyIP route can be one without the other.
+accept the address now. IPv4 answers the second from table `local` (inet_addr_type_table, net/ipv4/fib_frontend.c),
+IPv6 from the list of addresses (ipv6_chk_addr, net/ipv6/addrconf.c), so that an address inside an AnyIP route can be
+one without the other.
 """
 
 from __future__ import annotations

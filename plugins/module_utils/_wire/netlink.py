@@ -4,8 +4,8 @@
 
 """The frame of every netlink message: header, attributes, errors (netlink(7), include/uapi/linux/netlink.h).
 
-Integers are in host byte order (`=`) here, as netlink has them; what is in network order
-inside a payload says so where it is parsed.
+Integers are in host byte order (`=`) here, as netlink has them; what is in network order inside a payload
+says so where it is parsed.
 """
 
 from __future__ import annotations
