@@ -35,6 +35,7 @@ class Services:
         self._walk = walk
         self._root = _read_manager_root(proc)
         self._holders: dict[int, Optional[owners.Service]] = {}
+        self._ordinary: dict[int, bool] = {}
         self._proc = proc
         self._published: Optional[published_ports.PublishedPorts] = None
         self._creators: Optional[creators.Creators] = None
@@ -42,6 +43,8 @@ class Services:
     def is_unowned(self, socket: bindings.Socket) -> bool:
         """No holder was seen yet, or only a service manager, which holds sockets for others."""
         holders = self._walk.owners.get(socket.inode, ())
+        if len(holders) == 1 and self._is_ordinary(holders[0]):
+            return False
         return all(self._is_system_manager(owner) or is_user_manager(self._find_holder(owner)) for owner in holders)
 
     def find_service(self, socket: bindings.Socket, holders: Sequence[owners.Owner]) -> Optional[owners.Service]:
@@ -50,6 +53,8 @@ class Services:
         What a service manager holds belongs to a .socket unit. It is mostly created by a helper in that unit's own
         cgroup (src/core/socket.c, socket_address_listen_in_cgroup); otherwise systemd is asked who listens there.
         """
+        if len(holders) == 1 and self._is_ordinary(holders[0]) and 1 not in self._walk.denied:
+            return self._find_holder(holders[0])  # as nearly always
         if any(self._is_system_manager(owner) for owner in holders):
             return self._ask_creators().find_of_system_manager(socket)
         if not holders or 1 in self._walk.denied:
@@ -80,6 +85,15 @@ class Services:
             )
             return None
         return found.pop()
+
+    def _is_ordinary(self, owner: owners.Owner) -> bool:
+        """Holds sockets for nobody else, by what it is."""
+        known = self._ordinary.get(owner.pid)
+        if known is None:
+            for_others = owner.name in _PUBLISHERS or self._is_system_manager(owner)
+            known = not (for_others or is_user_manager(self._find_holder(owner)))
+            self._ordinary[owner.pid] = known
+        return known
 
     def _find_holder(self, owner: owners.Owner) -> Optional[owners.Service]:
         if owner.pid not in self._holders:
