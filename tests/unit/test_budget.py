@@ -31,7 +31,7 @@ COLLECTIONS = CHECKOUT / "collections"
 PACKAGE = "ansible_collections.infracheck.bindings.plugins.module_utils"
 FOLDER = CHECKOUT / "plugins" / "module_utils"
 
-IMPORTED_CODE = 132_000  # characters
+IMPORTED_CODE = 126_000  # characters
 IMPORTED_FILES = 44
 FROZEN_DATACLASSES = 8
 SENT_CODE = 222_000
