@@ -90,23 +90,33 @@ def take_sample(backend: backends.Backend, selection: policy.Selection, intended
     rows, socket_gaps = backend.read_sockets(selection.protocols)
     sockets = tuple(filter(policy.make_socket_filter(selection), rows))
     network, network_gaps = backend.read_network()
-    locality = Locality(network, intended)
     gaps = socket_gaps + network_gaps
     if not backend.capabilities.routes:
         from .._rules import portable_locality
 
         portable = portable_locality.PortableLocality(network, backend.capabilities, intended)
-        return Sample(sockets, [portable.judge(socket) for socket in sockets], locality, gaps)
+        return Sample(sockets, [portable.judge(socket) for socket in sockets], Locality(network, intended), gaps)
+    locality, more_gaps = complete_network(backend, network, sockets, intended)
+    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps + more_gaps)
+
+
+def complete_network(
+    backend: backends.Backend,
+    network: addresses.Network,
+    sockets: Sequence[bindings.Socket],
+    intended: Sequence[addresses.Prefix] = (),
+) -> tuple[Locality, tuple[Gap, ...]]:
+    """With whatever the verdict on these sockets needs besides the tables."""
+    locality = Locality(network, intended)
+    gaps: tuple[Gap, ...] = ()
     wanted = locality.find_open_lookups(sockets)
     if wanted:
-        network, lookup_gaps = backend.read_lookups(network, wanted)
+        network, gaps = backend.read_lookups(network, wanted)
         locality = Locality(network, intended)
-        gaps += lookup_gaps
     if locality.needs_merged(sockets):
         network, merged_gaps = backend.read_merged(network)
-        locality = Locality(network, intended)
-        gaps += merged_gaps
-    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
+        locality, gaps = Locality(network, intended), gaps + merged_gaps
+    return locality, gaps
 
 
 def drop_vanished(backend: backends.Backend, selection: policy.Selection, sample: Sample) -> Sample:

@@ -13,6 +13,7 @@ from .._model.gaps import Gap
 from .._readers import backends
 from .._rules import bind_outlook
 from .._rules.locality import Locality
+from . import collect
 
 
 def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
@@ -26,11 +27,5 @@ def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]
         )
         for wish in wishes
     ]  # fmt: skip
-    wanted = locality.find_open_lookups(probes)
-    if wanted:
-        network, lookup_gaps = backend.read_lookups(network, wanted)
-        locality, gaps = Locality(network), gaps + lookup_gaps
-    if locality.needs_merged(probes):
-        network, merged_gaps = backend.read_merged(network)
-        locality, gaps = Locality(network), gaps + merged_gaps
-    return locality, gaps
+    locality, more_gaps = collect.complete_network(backend, network, probes)
+    return locality, gaps + more_gaps

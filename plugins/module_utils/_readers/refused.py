@@ -19,7 +19,6 @@ from . import socket_options
 MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
 NO_LEADER = -1  # besides them: the process lives on without its first thread
 
-_GONE = "the process that held it is gone"
 _OTHER = "the process has closed it meanwhile"
 _LEADERLESS = "the first thread of the process has ended, and pidfd_getfd goes by that one"
 
@@ -50,7 +49,7 @@ class Explainer:
         if code == NO_LEADER:
             return _LEADERLESS
         if code in (errno.ESRCH, errno.EINVAL):
-            return _GONE
+            return socket_options.GONE
         if code == errno.EBADF:
             return _OTHER
         if code == errno.ENOSYS:

@@ -36,7 +36,7 @@ _NO_HOLDER = {
     owners.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
     owners.KERNEL: "the kernel itself holds it",
 }
-_GONE = "the process that held it is gone"
+GONE = "the process that held it is gone"
 
 
 class Unreadable(Exception):
@@ -167,7 +167,7 @@ def _read_one(borrower: Borrower, row: bindings.Socket, ownership: owners.Owners
     if not ownership.owners:
         status = ownership.status
         return bindings.Options(
-            reason=_NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else _GONE)
+            reason=_NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else GONE)
         )
     family = socket.AF_INET if row.family == "ipv4" else socket.AF_INET6
     kind = socket.SOCK_STREAM if row.protocol == bindings.TCP else socket.SOCK_DGRAM
