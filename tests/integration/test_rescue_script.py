@@ -73,6 +73,12 @@ class Rescue:
             assert time.monotonic() < end, f"they are {self.settings()} still"
             time.sleep(0.1)
 
+    def await_listener(self, endpoint: str) -> None:
+        end = time.monotonic() + 20
+        while endpoint not in self.run("ss", "--listening", "--tcp", "--numeric", "--no-header"):
+            assert time.monotonic() < end, f"nobody listens on {endpoint}"
+            time.sleep(0.1)
+
     def start(self, limit: int, *commands: str, ports: str = "-") -> subprocess.Popen[bytes]:
         arguments = ["/bin/sh", "-c", SCRIPT.read_text(), SCRIPT.name, str(limit), ports, "a.service", *commands]
         return subprocess.Popen([*self._enter, *arguments], env=self.environment, start_new_session=True)
@@ -142,6 +148,7 @@ def test_who_else_listens_on_the_port_is_not_taken_for_the_unit(rescue: Rescue) 
     listen = "import socket, time; kept = socket.create_server(('127.0.0.1', 7000)); time.sleep(60)"
     other = f'setsid {sys.executable} -c "{listen}" >/dev/null 2>&1 & echo $! >{rescue.folder}/other.pid'
     rescue.run("sh", "-c", other)
+    rescue.await_listener("127.0.0.1:7000")  # else it would rightly be taken for one of the unit's
     own = (
         "import socket, time; time.sleep(1); first = socket.create_server(('127.0.0.2', 7000)); time.sleep(1.5);"
         " second = socket.create_server(('192.0.2.9', 7000)); time.sleep(60)"
