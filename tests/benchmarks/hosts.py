@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .fleet import LISTENERS, PERSIST, PING_PLAYBOOK, Fleet, set_fleet
 from .peers import BIN, BUILD, CHECKOUT
 from .report import Part, Table, Target
-from .stopwatch import Cost, run_command, take_turns
+from .stopwatch import Cost, Taken, run_command, take_turns
 
 CHECK = "check_bindings.yml"
 PING = "the same with a ping"
@@ -42,7 +42,7 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
         peaks[name] = ended.peak
         return ended.cost
 
-    def take(rounds: int, plays: Mapping[str, Play], *, warm_up: bool = True) -> dict[str, Cost]:
+    def take(rounds: int, plays: Mapping[str, Play], *, warm_up: bool = True) -> dict[str, Taken]:
         turns = {name: functools.partial(run, name, play) for name, play in plays.items()}
         return take_turns(rounds, turns, warm_up=warm_up)
 
@@ -62,7 +62,7 @@ def measure_fleet(hosts: int, rounds: int, forks: int, environment: Mapping[str,
     note = "" if fleet.ssh else "by ssh: left out, there is no sshd (package openssh-server)"
     targets = []
     if PING in times:
-        ratio = times[CHECK].seconds / times[PING].seconds
+        ratio = times[CHECK].over(times[PING]).seconds
         targets.append(Target("the playbook over the same with a ping", ratio, 1.3))
     heads = ("playbook", "s", "ms per host", "cpu ms per host", "controller MB")
     return Part("Fleet", [Table(title, heads, rows, note)], targets)

@@ -17,7 +17,7 @@ from typing import Callable, Optional
 from .peers import CHECKOUT, LSOF, NOTHING, PORTS_FACTS, SS, make_payload
 from .report import Chart, Curve, Part, Table, Target
 from .scene import Shape, set_scene
-from .stopwatch import Cost, Failed, run_command, take_turns
+from .stopwatch import Cost, Failed, Taken, run_command, take_turns
 from .tasks import compare, describe
 
 PROBE = "ansible_collections.infracheck.bindings.tests.benchmarks.probe"
@@ -75,7 +75,8 @@ def measure_reading(shape: Shape, rounds: int, environment: Mapping[str, str]) -
         times.update(take_turns(_SLOW, {PSUTIL: probe.reader(PSUTIL), "lsof": run(LSOF)}))
         facts, nothing = (str(make_payload(module, environment)) for module in (PORTS_FACTS, NOTHING))
         whole = take_turns(1, {"facts": run((sys.executable, facts)), "nothing": run((sys.executable, nothing))})
-    body = Cost(*(one - other for one, other in zip(whole["facts"], whole["nothing"])))
+    with_facts, without = whole["facts"], whole["nothing"]
+    body = Taken(with_facts.seconds - without.seconds, with_facts.cpu - without.cpu)
     rows = {
         "recv of the kernel's answer, nothing parsed": times[FLOOR],
         "our sockets alone, parsed": times[SOCKETS],
@@ -91,8 +92,8 @@ def measure_reading(shape: Shape, rounds: int, environment: Mapping[str, str]) -
         [compare(describe(shape), rows, "bind_check")],
         [
             Target("reading everything", times[ALL].seconds * 1000, 25, "ms"),
-            Target("ss -lntup over reading everything", times["ss"].seconds / times[ALL].seconds, 4, at_least=True),
-            Target("listen_ports_facts over reading everything", body.seconds / times[ALL].seconds, 100, at_least=True),
+            Target("ss -lntup over reading everything", times["ss"].over(times[ALL]).seconds, 4, at_least=True),
+            Target("listen_ports_facts over reading everything", body.over(times[ALL]).seconds, 100, at_least=True),
         ],
     )
 
@@ -102,7 +103,7 @@ def measure_growth(
 ) -> Part:
     """One size after the other grows while the rest stays."""
     tables, charts = [], []
-    medians: dict[tuple[str, int], dict[str, Cost]] = {}
+    medians: dict[tuple[str, int], dict[str, Taken]] = {}
     for size, values in steps.items():
         for value in values:
             shape = _sized(size, value)
@@ -142,7 +143,7 @@ def _sized(size: str, value: int) -> Shape:
 
 
 def _judge_growth(
-    steps: Mapping[str, tuple[int, ...]], medians: Mapping[tuple[str, int], Mapping[str, Cost]]
+    steps: Mapping[str, tuple[int, ...]], medians: Mapping[tuple[str, int], Mapping[str, Taken]]
 ) -> list[Target]:
     targets = []
     for size in ("connections", "processes"):
@@ -152,15 +153,13 @@ def _judge_growth(
             targets.append(Target(f"{last:,} {size} over {first:,}", ratio, 1.1))
     if "connections" in steps:
         last = steps["connections"][-1]
-        ratio = medians["connections", last][ON_PORTS].seconds / medians["connections", last][WALK].seconds
+        ratio = medians["connections", last][ON_PORTS].over(medians["connections", last][WALK]).seconds
         targets.append(Target(f"what is on the ports among {last:,} connections, over the kernel's walk", ratio, 1.3))
     if "listeners" in steps:
         most = 10_000 if 10_000 in steps["listeners"] else steps["listeners"][-1]
         found = medians["listeners", most]
         targets.append(
-            Target(
-                f"{most:,} listeners without options over ss -lntup", found[SOCKETS].seconds / found["ss"].seconds, 1.0
-            )
+            Target(f"{most:,} listeners without options over ss -lntup", found[SOCKETS].over(found["ss"]).seconds, 1.0)
         )
         targets.append(Target(f"{most:,} listeners, everything, each", found[ALL].seconds / most * 1e6, 40, "µs"))
     return targets

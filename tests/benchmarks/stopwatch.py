@@ -22,6 +22,26 @@ class Cost(NamedTuple):
     cpu: float  # seconds, user and system, of the process and of those that it waited for
 
 
+class Taken(NamedTuple):
+    """What a competitor took: the medians, and every round by itself."""
+
+    seconds: float
+    cpu: float
+    rounds: tuple[Cost, ...] = ()
+
+    def over(self, other: Taken) -> Cost:
+        """How many times as much as another: the medians of the ratios round by round, as a machine that slows down for
+        a minute does so for both; of competitors that had their turns apart, the ratios of their medians.
+        """
+        if not self.rounds or len(self.rounds) != len(other.rounds):
+            return Cost(self.seconds / other.seconds, self.cpu / other.cpu)
+        pairs = tuple(zip(self.rounds, other.rounds))
+        return Cost(
+            statistics.median(own.seconds / base.seconds for own, base in pairs),
+            statistics.median(own.cpu / base.cpu for own, base in pairs),
+        )
+
+
 class Ended(NamedTuple):
     """A command that ran to its end."""
 
@@ -51,12 +71,17 @@ def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, 
     return Ended(Cost(seconds, usage.ru_utime + usage.ru_stime), usage.ru_maxrss * 1024, output)
 
 
-def take_turns(rounds: int, competitors: Mapping[str, Callable[[], Cost]], *, warm_up: bool = True) -> dict[str, Cost]:
-    """The medians of each, after one round that does not count, unless there is to be none."""
+def take_turns(rounds: int, competitors: Mapping[str, Callable[[], Cost]], *, warm_up: bool = True) -> dict[str, Taken]:
+    """What each took, after one round that does not count, unless there is to be none."""
     taken: dict[str, list[Cost]] = {name: [] for name in competitors}
     for number in range(-warm_up, rounds):
         for name, run in competitors.items():
             cost = run()
             if number >= 0:
                 taken[name].append(cost)
-    return {name: Cost(*map(statistics.median, zip(*costs))) for name, costs in taken.items()}
+    return {name: _sum_up(costs) for name, costs in taken.items()}
+
+
+def _sum_up(costs: Sequence[Cost]) -> Taken:
+    seconds, cpu = map(statistics.median, zip(*costs))
+    return Taken(seconds, cpu, tuple(costs))

@@ -28,7 +28,7 @@ from .peers import (
 )
 from .report import Part, Table, Target
 from .scene import Shape, set_scene
-from .stopwatch import Cost, run_command, take_turns
+from .stopwatch import Cost, Taken, run_command, take_turns
 
 PING_TASK, CHECK_TASK = "ansible -m ping", "ansible -m bind_check"
 _SMALL_RESULT = 2000  # bytes
@@ -55,7 +55,7 @@ def measure_tasks(shape: Shape, rounds: int, environment: Mapping[str, str]) -> 
                 times.update(take_turns(max(1, rounds // 5), _commands(slow, programs, environment)))
             core = name_core(programs, environment)
             tables.append(compare(f"ansible localhost, {core}, {describe(shape)}", times, PING_TASK))
-            ratio = times[CHECK_TASK].seconds / times[PING_TASK].seconds
+            ratio = times[CHECK_TASK].over(times[PING_TASK]).seconds
             targets.append(Target(f"whole task, {core}: bind_check over ping", ratio, 1.15))
     return Part("Whole task", tables, targets)
 
@@ -78,7 +78,7 @@ def measure_processes(shape: Shape, rounds: int, environment: Mapping[str, str],
             runs = {name: _timed((str(python), str(path)), environment) for name, path in payloads.items()}
             times = take_turns(rounds, {**bare, **runs})
             tables.append(compare(f"Python {version}, {describe(shape)}", times, "ping"))
-            ratio = times["bind_check"].seconds / times["ping"].seconds
+            ratio = times["bind_check"].over(times["ping"]).seconds
             targets.append(Target(f"process alone, Python {version}: bind_check over ping", ratio, 1.25))
         healthy, listed = (
             _read_result((str(pythons[0]), str(payloads[name])), environment)
@@ -116,12 +116,13 @@ def _read_result(command: Sequence[str], environment: Mapping[str, str]) -> byte
     return json.dumps(result).encode()
 
 
-def compare(title: str, times: Mapping[str, Cost], base: str) -> Table:
+def compare(title: str, times: Mapping[str, Taken], base: str) -> Table:
     """One row each: time, and how many times that of `base`; then the same of the processors' time."""
     own = times[base]
+    ratios = [(name, taken, taken.over(own)) for name, taken in times.items()]
     rows = [
-        (name, cost.seconds * 1e3, f"{cost.seconds / own.seconds:.2f} ×", cost.cpu * 1e3, f"{cost.cpu / own.cpu:.2f} ×")
-        for name, cost in times.items()
+        (name, taken.seconds * 1e3, f"{ratio.seconds:.2f} ×", taken.cpu * 1e3, f"{ratio.cpu:.2f} ×")
+        for name, taken, ratio in ratios
     ]
     return Table(title, ("what", "median ms", f"over {base}", "cpu ms", "over that"), rows)
 
