@@ -59,11 +59,27 @@ def test_module_that_runs_is_the_checkout(namespace: Namespace, name: str) -> No
     assert module_files(done.stdout) == [CHECKOUT / "plugins/modules/bind_check.py"], done.stdout
 
 
+@pytest.mark.parametrize("name", ["bind_check", "infracheck.bindings.bind_check"])
+def test_check_is_packed_by_the_action_plugin_of_the_checkout(namespace: Namespace, name: str) -> None:
+    done = namespace.run("ansible", "localhost", "-m", name, ANSIBLE_DEBUG="1")
+    loaded = re.findall(r"Loading ActionModule '\S+' from (\S+)", done.stdout)
+    assert {Path(path).resolve() for path in loaded} == {CHECKOUT / "plugins/action/bind_check.py"}, done.stdout
+
+
+def test_check_can_run_as_an_async_job(namespace: Namespace) -> None:
+    """As its action plugin hands on what Ansible's own does."""
+    namespace.listen("127.0.0.1", 8080)
+    done = namespace.run("ansible", "localhost", "-m", "infracheck.bindings.bind_check", "-B", "60", "-P", "1")
+    assert done.returncode == 0, done.stdout
+    assert "All 1 bindings are valid" in done.stdout
+    assert "ansible_job_id" in done.stdout
+
+
 def test_tarball_holds_the_collection_and_nothing_else(namespace: Namespace, tmp_path: Path) -> None:
     with tarfile.open(build_tarball(namespace, tmp_path)) as tarball:
         names = tarball.getnames()
     assert {name.split("/")[0] for name in names} <= INSTALLED
-    assert "plugins/modules/bind_check.py" in names
+    assert {"plugins/modules/bind_check.py", "plugins/action/bind_check.py"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
 
 

@@ -28,7 +28,9 @@ MAY_IMPORT = {
     "_rules": ("_model", "_wire.spelling", "_rules"),
     "_module": ("_model", "_wire", "_readers", "_rules", "_module"),
     "modules": ("_model", "_module"),
+    "action": (),
 }
+BESIDE_UTILS = ("modules", "action")
 PURE = ("_model", "_wire", "_rules")
 # fmt: off
 IMPURE_MODULES = frozenset((
@@ -39,7 +41,7 @@ IMPURE_MODULES = frozenset((
 ))
 # fmt: on
 IMPURE_BUILTINS = frozenset(("open", "print", "input", "exec", "eval", "__import__", "breakpoint"))
-KNOWS_ANSIBLE = ("_module", "modules")
+KNOWS_ANSIBLE = ("_module", "modules", "action")
 ONLY_FILE_WITH_PSUTIL = "_readers/psutil_backend.py"
 # In the standard library of the control node, but not of Python 3.9.
 NEWER_THAN_3_9 = frozenset(("tomllib", "compression", "annotationlib", "string.templatelib"))
@@ -61,17 +63,19 @@ class Import(NamedTuple):
 
 
 def find_files() -> list[str]:
-    """Every Python file below plugins, as its path from module_utils (_wire/spelling.py), or modules/NAME.py."""
+    """Every Python file below plugins, as its path from module_utils (_wire/spelling.py), or modules/NAME.py and the
+    like.
+    """
     utils = [path.relative_to(UTILS) for path in UTILS.rglob("*.py")]
-    modules = [path.relative_to(PLUGINS) for path in (PLUGINS / "modules").rglob("*.py")]
-    return sorted(str(path) for path in (*utils, *modules) if path.name != "__init__.py")
+    others = [path.relative_to(PLUGINS) for folder in BESIDE_UTILS for path in (PLUGINS / folder).rglob("*.py")]
+    return sorted(str(path) for path in (*utils, *others) if path.name != "__init__.py")
 
 
 FILES = find_files()
 
 
 def path_of(name: str) -> Path:
-    return (PLUGINS if name.startswith("modules/") else UTILS) / name
+    return (PLUGINS if layer_of(name) in BESIDE_UTILS else UTILS) / name
 
 
 def layer_of(name: str) -> str:
