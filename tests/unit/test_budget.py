@@ -31,8 +31,8 @@ COLLECTIONS = CHECKOUT / "collections"
 PACKAGE = "ansible_collections.infracheck.bindings.plugins.module_utils"
 FOLDER = CHECKOUT / "plugins" / "module_utils"
 
-IMPORTED_CODE = 126_000  # characters
-IMPORTED_FILES = 44
+IMPORTED_CODE = 107_000  # characters
+IMPORTED_FILES = 35
 FROZEN_DATACLASSES = 8
 SENT_CODE = 222_000
 IMPORTED_NAMES = 50
@@ -65,6 +65,9 @@ TEST_RARE = [
     ("_readers.route_lookups", "an address that the tables do not show to be local"),
     ("_readers.systemd", "a socket that systemd holds"),
     ("_readers.refused", "a process that does not give its socket"),
+    ("_wire.container_path", "a container"),
+    ("_rules.engine", "a host on which not all is plainly in order"),
+    ("_module.confirmation", "a finding"),
     ("_module.listener_results", "a finding, or include_listeners"),
     ("_module.restarts", "a listener without SO_REUSEADDR"),
     ("_rules.reuse", "a listener without SO_REUSEADDR"),

@@ -50,6 +50,20 @@ class Link(NamedTuple):
     vrf_table: Optional[int]  # routing table of a link of kind vrf
 
 
+def is_up(link: Link) -> bool:
+    """Switched on."""
+    return bool((link.flags or 0) & IFF_UP)
+
+
+def is_down(link: Link) -> bool:
+    """Switched off, or up without a carrier. Loopback and many virtual links have no operational state: not down."""
+    if link.flags is None:
+        return False
+    return not is_up(link) or (
+        link.operstate in ("down", "lowerlayerdown", "notpresent") and not link.flags & IFF_LOOPBACK
+    )
+
+
 class Address(NamedTuple):
     """One address on one link, from RTM_NEWADDR."""
 

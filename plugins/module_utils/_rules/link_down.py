@@ -14,8 +14,6 @@ from . import views
 
 SLUG = "link-down"
 
-_DOWN_STATES = ("down", "lowerlayerdown", "notpresent")
-
 
 def find_links_down(view: views.View) -> Iterator[findings.Finding]:
     """The bind address is local, but the only link that has it is down."""
@@ -25,16 +23,16 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
             SLUG, findings.WARNING, concerned, "it cannot be seen whether the link of the address is up"
         )
         return
-    if not any(map(_is_down, view.locality.links.values())):
+    if not any(map(addresses.is_down, view.locality.links.values())):
         return
     for listener in concerned:
         socket = listener.socket
         links = view.locality.links_of(socket)
-        if not links or not all(map(_is_down, links)):
+        if not links or not all(map(addresses.is_down, links)):
             continue
         names = ", ".join(link.name for link in links)
         # docker0 and its like have no carrier until the first container runs: nothing is wrong with them.
-        idle_bridge = all(link.kind == "bridge" and (link.flags or 0) & addresses.IFF_UP for link in links)
+        idle_bridge = all(link.kind == "bridge" and addresses.is_up(link) for link in links)
         yield findings.Finding(
             rule=SLUG,
             verdict=findings.FAIL,
@@ -56,15 +54,4 @@ def _has_links(listener: bindings.Listener) -> bool:
 
 
 def _describe(link: addresses.Link) -> dict[str, object]:
-    return {"name": link.name, "ifindex": link.ifindex, "operstate": link.operstate, "up": _is_up(link)}
-
-
-def _is_up(link: addresses.Link) -> bool:
-    return bool((link.flags or 0) & addresses.IFF_UP)
-
-
-def _is_down(link: addresses.Link) -> bool:
-    """Switched off, or up without a carrier. Loopback and many virtual links have no operational state: not down."""
-    if link.flags is None:
-        return False
-    return not _is_up(link) or (link.operstate in _DOWN_STATES and not link.flags & addresses.IFF_LOOPBACK)
+    return {"name": link.name, "ifindex": link.ifindex, "operstate": link.operstate, "up": addresses.is_up(link)}

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from .._model import bindings, findings
+from .._model import addresses, bindings, findings
 from .._wire import spelling
 from . import views
 
@@ -23,7 +23,7 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
         if listener.binding.state != bindings.VALID or not view.locality.is_pinned_elsewhere(socket):
             continue
         pinned = links[socket.ifindex or 0].name
-        holders = sorted({links[found.ifindex].name for found in view.locality.addresses_for(socket)})
+        holders = sorted({_name(links, found.ifindex) for found in view.locality.addresses_for(socket)})
         where = f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         yield findings.Finding(
             rule=SLUG,
@@ -36,3 +36,8 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
             " to another link, configure the service for that one and restart it",
             evidence={"reason": listener.binding.reason, "pinned_to": pinned, "address_on": holders},
         )
+
+
+def _name(links: Mapping[int, addresses.Link], ifindex: int) -> str:
+    """A link that was made after the links had been read is known by its address alone."""
+    return links[ifindex].name if ifindex in links else f"interface index {ifindex}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which unit or container a cgroup path stands for, read from the root downwards, as systemd itself reads it.
+"""Which unit a cgroup path stands for, read from the root downwards, as systemd itself reads it; or which container.
 
 Only the first directory that is not a slice decides (src/basic/cgroup-util.c: cg_path_get_unit, cg_path_get_user_unit).
 Whatever is below it was delegated: to a service, to a container, or to the manager of an ordinary user, who may call a
@@ -15,7 +15,6 @@ import re
 from typing import Optional
 
 from .._model import owners
-from . import spelling
 
 _TYPES = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
@@ -25,17 +24,8 @@ _NAME = r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\Z"  # src/basic/unit-name.c, VALI
 _UID = r"(?:0|[1-9][0-9]{0,9})\Z"
 _RESERVED_UIDS = (0xFFFF, 0xFFFFFFFF)  # (uid_t) -1 in 16 and in 32 bits, src/basic/user-util.h uid_is_valid
 _SESSION = r"session-[A-Za-z0-9]+\.scope\Z"
-_ENGINES = {
-    "docker": "docker",
-    "libpod": "podman",
-    "cri-containerd": "containerd",
-    "nerdctl": "containerd",
-    "crio": "crio",
-}
-_ENGINE_SCOPE = rf"({'|'.join(_ENGINES)})-([0-9a-f]{{64}})\.scope\Z"
-_CONTAINER_ID = r"[0-9a-f]{64}\Z"
-_LXC = "lxc.payload."
-_HEX = r"\\x([0-9a-f]{2})"
+# Directories below the root that can hold containers without a unit (container_path.py, loaded for these alone).
+_CONTAINER_PLACES = ("lxc", "docker", "libpod_parent", "kubepods")
 
 
 def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
@@ -53,8 +43,10 @@ def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
     names = [name for name in path.split("/") if name]
     if not path.startswith("/") or ".." in names or "." in names:
         return None
-    if names:
-        container = _parse_placed(names)
+    if names and names[0].startswith(_CONTAINER_PLACES):
+        from . import container_path
+
+        container = container_path.parse_placed(names)
         if container is not None:
             return container
     slices = _count_slices(names)
@@ -74,9 +66,17 @@ def _parse_system(slices: list[str], names: list[str]) -> Optional[owners.Servic
         user_unit = _parse_unit(below[0]) if below else None
         if user_unit is not None:
             # Without a uid a container would read as one of the system's.
-            container = None if uid is None else _parse_scope(user_unit, uid)
+            container = None if uid is None else _parse_container(user_unit, uid)
             return container or owners.Service("systemd", user_unit, "user", uid)
-    return _parse_scope(unit, None) or _parse_machine(unit) or owners.Service("systemd", unit, "system")
+    return _parse_container(unit, None) or owners.Service("systemd", unit, "system")
+
+
+def _parse_container(unit: str, uid: Optional[int]) -> Optional[owners.Service]:
+    if not unit.endswith(".scope") and not unit.startswith("systemd-nspawn@"):
+        return None
+    from . import container_path
+
+    return container_path.parse_unit(unit, uid)
 
 
 def _parse_manager(slices: list[str], name: str) -> tuple[bool, Optional[int]]:
@@ -123,58 +123,3 @@ def _count_slices(names: list[str]) -> int:
         if len(name) < 7 or not name.endswith(".slice") or not _is_unit_name(_unescape(name), plain=True):
             return position
     return len(names)
-
-
-def _parse_scope(unit: str, uid: Optional[int]) -> Optional[owners.Service]:
-    """The scope that an engine asked a manager for. libpod-conmon-… and crio-conmon-… are the host's own processes, not
-    these.
-    """
-    match = re.match(_ENGINE_SCOPE, unit) if unit.endswith(".scope") else None
-    return owners.Service(_ENGINES[match.group(1)], match.group(2), "container", uid) if match else None
-
-
-def _parse_machine(unit: str) -> Optional[owners.Service]:
-    """systemd-nspawn@NAME.service, and the scope that systemd-machined keeps for NAME: an nspawn container, or one of
-    libvirt's LXC.
-
-    machine-qemu\\x2d… is a virtual machine: what listens there is a process of the host.
-    """
-    if unit.startswith("systemd-nspawn@") and unit.endswith(".service"):
-        return owners.Service("nspawn", _unescape_name(unit[len("systemd-nspawn@") : -len(".service")]), "container")
-    if unit.startswith("machine-") and unit.endswith(".scope"):
-        name = _unescape_name(unit[len("machine-") : -len(".scope")])
-        if name.startswith("lxc-"):
-            return owners.Service("lxc", name[len("lxc-") :], "container")
-        if name and not name.startswith("qemu-"):
-            return owners.Service("nspawn", name, "container")
-    return None
-
-
-def _unescape_name(text: str) -> str:
-    return spelling.printable(re.sub(_HEX, lambda match: chr(int(match.group(1), 16)), text))
-
-
-def _parse_placed(names: list[str]) -> Optional[owners.Service]:
-    """Containers whose engine makes its directories below the root by itself, without systemd; only root can do that
-    there.
-    """
-    first, rest = names[0], names[1:]
-    if first.startswith(_LXC) and len(first) > len(_LXC):
-        return owners.Service("lxc", spelling.printable(first[len(_LXC) :]), "container")
-    if not rest:
-        return None
-    if first == "lxc":
-        return owners.Service("lxc", spelling.printable(rest[0]), "container")
-    if first == "docker" and re.match(_CONTAINER_ID, rest[0]):
-        return owners.Service("docker", rest[0], "container")
-    if (
-        first == "libpod_parent"
-        and rest[0].startswith("libpod-")
-        and re.match(_CONTAINER_ID, rest[0][len("libpod-") :])
-    ):
-        return owners.Service("podman", rest[0][len("libpod-") :], "container")
-    if first == "kubepods":
-        for position, name in enumerate(rest[:2]):  # kubepods[/burstable|/besteffort]/podUID/ID
-            if name.startswith("pod") and len(rest) > position + 1:
-                return owners.Service("kubernetes", spelling.printable(rest[position + 1]), "container")
-    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import REMEDIES, SEVERITIES
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import RULES as NAMES
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
     UNKNOWN_OWNERSHIP,
     Ownership,
@@ -119,6 +120,12 @@ def test_an_address_that_moved_away_from_the_pinned_link_is_told():
     assert (finding.rule, finding.severity, finding.remedy) == ("pinned-elsewhere", "info", "manual")
     assert finding.message.endswith("pinned to eth1, but that address is on eth0")
     assert finding.evidence["address_on"] == ["eth0"]
+
+
+def test_an_address_on_a_link_that_came_after_the_links_were_read_is_told_by_its_index():
+    network = make_network(TWO_LINKS, [make_address("192.0.2.5/24", 9)])
+    (finding,) = findings(make_listener(ifindex=3), network=network)
+    assert finding.message.endswith("pinned to eth1, but that address is on interface index 9")
 
 
 @pytest.mark.parametrize(
@@ -252,6 +259,7 @@ def test_an_endpoint_reads_as_in_a_url(socket, text):
 
 def test_rules_are_unique_and_each_says_in_one_sentence_what_it_is():
     assert len(set(SLUGS)) == len(SLUGS)
+    assert tuple(SLUGS) == NAMES
     for rule in RULES:
         sentence = (rule.find.__doc__ or "").strip()
         assert sentence.endswith(".")
