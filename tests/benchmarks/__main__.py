@@ -44,8 +44,8 @@ def main() -> None:
     pythons = tuple(arguments.python or DEFAULT_PYTHONS)
     known: dict[str, Callable[[], Part]] = {
         "found": lambda: measure_found(environment),
-        "task": lambda: measure_tasks(shape, rounds, environment),
-        "process": lambda: measure_processes(shape, rounds * 2, environment, pythons),
+        "task": lambda: measure_tasks(shape, rounds * 2, environment),
+        "process": lambda: measure_processes(shape, rounds * 4, environment, pythons),
         "reading": lambda: measure_reading(shape, rounds * 2, environment),
         "growth": lambda: measure_growth(
             QUICK_GROWTH if arguments.quick else GROWTH, rounds, environment, 1000 if arguments.quick else 10_000

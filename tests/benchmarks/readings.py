@@ -23,7 +23,6 @@ from .tasks import compare, describe
 PROBE = "ansible_collections.infracheck.bindings.tests.benchmarks.probe"
 ALL, LISTED, SOCKETS, FLOOR, PSUTIL = "all", "listed", "sockets", "floor", "psutil"
 ON_PORTS, WALK = "on_ports", "walk"
-_SLOW = 3  # rounds for whoever takes seconds
 
 
 class Probe:
@@ -71,8 +70,8 @@ def measure_reading(shape: Shape, rounds: int, environment: Mapping[str, str]) -
 
     with set_scene(shape), Probe(environment) as probe:
         names = (ALL, LISTED, SOCKETS, FLOOR)
-        times = take_turns(rounds, {**{name: probe.reader(name) for name in names}, "ss": run(SS)})
-        times.update(take_turns(_SLOW, {PSUTIL: probe.reader(PSUTIL), "lsof": run(LSOF)}))
+        seldom = {PSUTIL: probe.reader(PSUTIL), "lsof": run(LSOF)}
+        times = take_turns(rounds, {**{name: probe.reader(name) for name in names}, "ss": run(SS)}, seldom)
         facts, nothing = (str(make_payload(module, environment)) for module in (PORTS_FACTS, NOTHING))
         whole = take_turns(1, {"facts": run((sys.executable, facts)), "nothing": run((sys.executable, nothing))})
     with_facts, without = whole["facts"], whole["nothing"]

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Callable, NamedTuple
 
 
@@ -23,19 +24,19 @@ class Cost(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a competitor took: the medians, and every round by itself."""
+    """What a competitor took: the medians, and each of its turns by the number of the round."""
 
     seconds: float
     cpu: float
-    rounds: tuple[Cost, ...] = ()
+    turns: Mapping[int, Cost] = MappingProxyType({})
 
     def over(self, other: Taken) -> Cost:
         """How many times as much as another: the medians of the ratios round by round, as a machine that slows down for
-        a minute does so for both; of competitors that had their turns apart, the ratios of their medians.
+        a minute does so for both; of competitors that met in no round, the ratios of their medians.
         """
-        if not self.rounds or len(self.rounds) != len(other.rounds):
+        pairs = [(self.turns[number], other.turns[number]) for number in self.turns if number in other.turns]
+        if not pairs:
             return Cost(self.seconds / other.seconds, self.cpu / other.cpu)
-        pairs = tuple(zip(self.rounds, other.rounds))
         return Cost(
             statistics.median(own.seconds / base.seconds for own, base in pairs),
             statistics.median(own.cpu / base.cpu for own, base in pairs),
@@ -71,17 +72,30 @@ def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, 
     return Ended(Cost(seconds, usage.ru_utime + usage.ru_stime), usage.ru_maxrss * 1024, output)
 
 
-def take_turns(rounds: int, competitors: Mapping[str, Callable[[], Cost]], *, warm_up: bool = True) -> dict[str, Taken]:
-    """What each took, after one round that does not count, unless there is to be none."""
-    taken: dict[str, list[Cost]] = {name: [] for name in competitors}
+Turn = Callable[[], Cost]
+_SELDOM = 5  # rounds from one turn to the next
+
+
+def take_turns(
+    rounds: int,
+    competitors: Mapping[str, Turn],
+    seldom: Mapping[str, Turn] = MappingProxyType({}),
+    *,
+    warm_up: bool = True,
+) -> dict[str, Taken]:
+    """What each took, after one round that does not count, unless there is to be none.
+
+    seldom: those that are slow, or not what it is about: they have a turn in some of the rounds only.
+    """
+    turns: dict[str, dict[int, Cost]] = {name: {} for name in (*competitors, *seldom)}
     for number in range(-warm_up, rounds):
-        for name, run in competitors.items():
+        for name, run in {**competitors, **(seldom if number < 0 or number % _SELDOM == 0 else {})}.items():
             cost = run()
             if number >= 0:
-                taken[name].append(cost)
-    return {name: _sum_up(costs) for name, costs in taken.items()}
+                turns[name][number] = cost
+    return {name: _sum_up(costs) for name, costs in turns.items()}
 
 
-def _sum_up(costs: Sequence[Cost]) -> Taken:
-    seconds, cpu = map(statistics.median, zip(*costs))
-    return Taken(seconds, cpu, tuple(costs))
+def _sum_up(turns: Mapping[int, Cost]) -> Taken:
+    seconds, cpu = map(statistics.median, zip(*turns.values()))
+    return Taken(seconds, cpu, turns)

@@ -38,8 +38,12 @@ def measure_tasks(shape: Shape, rounds: int, environment: Mapping[str, str]) -> 
     """The whole ad hoc command, the controller's part of it included: with the ansible-core that the peers come with,
     and with the newer one.
     """
-    more = {"ansible -m bench_nothing": NOTHING, "ansible -m listener_info": LIST}
-    slow = {"ansible -m setup": SETUP, "ansible -m listen_ports_facts": PORTS_FACTS}
+    others = {
+        "ansible -m bench_nothing": NOTHING,
+        "ansible -m listener_info": LIST,
+        "ansible -m setup": SETUP,
+        "ansible -m listen_ports_facts": PORTS_FACTS,
+    }
     pair = {PING_TASK: PING, CHECK_TASK: CHECK}
     tables: list[Table] = []
     targets = []
@@ -49,10 +53,8 @@ def measure_tasks(shape: Shape, rounds: int, environment: Mapping[str, str]) -> 
                 note = "the newer ansible-core is not measured: it wants Python 3.12 or newer, and none is here"
                 tables[-1] = tables[-1]._replace(note=note)
                 continue
-            modules = {**pair, **more} if programs == BIN else pair
-            times = take_turns(rounds, _commands(modules, programs, environment))
-            if programs == BIN:
-                times.update(take_turns(max(1, rounds // 5), _commands(slow, programs, environment)))
+            seldom = others if programs == BIN else {}
+            times = take_turns(rounds, _commands(pair, programs, environment), _commands(seldom, programs, environment))
             core = name_core(programs, environment)
             tables.append(compare(f"ansible localhost, {core}, {describe(shape)}", times, PING_TASK))
             ratio = times[CHECK_TASK].over(times[PING_TASK]).seconds
@@ -74,9 +76,10 @@ def measure_processes(shape: Shape, rounds: int, environment: Mapping[str, str],
         payloads = {name: make_payload(module, environment) for name, module in modules.items()}
         for python in pythons:
             version = run_command((str(python), "-V"), CHECKOUT, environment).output.decode().split()[1]
-            bare = {"an empty Python program": _timed((str(python), "-c", "pass"), environment)}
             runs = {name: _timed((str(python), str(path)), environment) for name, path in payloads.items()}
-            times = take_turns(rounds, {**bare, **runs})
+            pair = {name: runs.pop(name) for name in ("ping", "bind_check")}
+            runs["an empty Python program"] = _timed((str(python), "-c", "pass"), environment)
+            times = take_turns(rounds, pair, runs)
             tables.append(compare(f"Python {version}, {describe(shape)}", times, "ping"))
             ratio = times["bind_check"].over(times["ping"]).seconds
             targets.append(Target(f"process alone, Python {version}: bind_check over ping", ratio, 1.25))
