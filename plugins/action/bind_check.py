@@ -4,9 +4,10 @@
 
 """On the controller: packs, sends and runs bind_check as Ansible does any module, but collects no garbage meanwhile.
 
-To pack a module, ansible-core parses each source that goes along, once in a play. It ties the tree of each into a cycle
-(ModuleDepFinder in ansible/executor/module_common.py), so that the garbage collector, called again and again by so many
-new objects, walks through everything that the controller has loaded, and takes about as long as the parsing.
+To pack a module, ansible-core parses each source that goes along, once in a play. Up to 2.20 it ties the tree of each
+into a cycle (ModuleDepFinder in ansible/executor/module_common.py), so that the garbage collector, called again and
+again by so many new objects, walks through everything that the controller has loaded, and takes nearly as long as the
+parsing. From 2.21 on there are no cycles, and little is gained: when that is the oldest supported, this file can go.
 """
 
 from __future__ import annotations

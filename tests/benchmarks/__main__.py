@@ -68,11 +68,17 @@ def parse_arguments() -> argparse.Namespace:
     names = ["found", "task", "process", "reading", "growth", "fleet", "outside"]
     parser.add_argument("parts", nargs="*", choices=[*names, []], help="default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: to see that it works")
-    parser.add_argument("--rounds", type=int, help="how often each competitor has its turn")
+    parser.add_argument("--rounds", type=_count, help="how often each competitor has its turn")
     parser.add_argument("--python", type=Path, action="append", help="of the hosts; may be given several times")
-    parser.add_argument("--hosts", type=int, help="of the fleet")
-    parser.add_argument("--forks", type=int, default=10)
+    parser.add_argument("--hosts", type=_count, help="of the fleet")
+    parser.add_argument("--forks", type=_count, default=10)
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; it takes a whole number from 1")
+    return int(text)
 
 
 def measure_found(environment: dict[str, str]) -> Part:

@@ -104,6 +104,9 @@ def _fork_far_ends(holders: Holders, shape: Shape) -> int:
 def _connect_namespaces(far: int) -> None:
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "uplink", "netns", str(far))
+    _run(
+        "ip", "link", "add", "spare", "type", "veth", "peer", "name", "spare-far"
+    )  # down, as what nobody needs often is
     for address in (f"{NEAR}/24", f"{VANISHED}/32"):
         _run("ip", "address", "add", address, "dev", "uplink")
     _run("ip", "address", "add", f"{NEAR6}/64", "dev", "uplink", "nodad")

@@ -32,7 +32,8 @@ class Taken(NamedTuple):
 
     def over(self, other: Taken) -> Cost:
         """How many times as much as another: the medians of the ratios round by round, as a machine that slows down for
-        a minute does so for both; of competitors that met in no round, the ratios of their medians.
+        a minute does so for both. Of two that are not from one take_turns(), with turns in other rounds or none, the
+        ratios of their medians.
         """
         pairs = [(self.turns[number], other.turns[number]) for number in self.turns if number in other.turns]
         if not pairs:
@@ -47,7 +48,7 @@ class Ended(NamedTuple):
     """A command that ran to its end."""
 
     cost: Cost
-    peak: int  # bytes: the largest resident size of the process itself
+    peak: int  # bytes: the largest resident size, of it and of each process that it waited for
     output: bytes
 
 

@@ -4,7 +4,7 @@
 
 """All rules, and how their findings are put in order.
 
-A new rule is one function in its own file and one line in RULES.
+A new rule is one function in its own file and one line in RULES; CONTRIBUTING.md tells what else knows of it.
 """
 
 from __future__ import annotations

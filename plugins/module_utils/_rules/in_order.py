@@ -18,19 +18,22 @@ _FINE = (bindings.VALID, bindings.WILDCARD)
 def is_in_order(view: views.View) -> bool:
     """No rule has anything to say, not even of something unknown. False also where that is not plain to see."""
     links = view.locality.links.values()
-    if not (view.capabilities.address_flags and view.capabilities.link_state and links):
-        return False
-    if view.restarts is not None or any(map(addresses.is_down, links)):
+    if not (view.capabilities.address_flags and view.capabilities.link_state and links) or view.restarts is not None:
         return False
     identities = {listener.socket.identity for listener in view.listeners}
-    return len(identities) == len(view.listeners) and all(map(_is_fine, view.listeners))
+    if len(identities) < len(view.listeners) or not all(map(_is_fine, view.listeners)):
+        return False
+    # Links that nobody needs are down on many a host: docker0 without containers, a second port without a cable.
+    if not any(map(addresses.is_down, links)):
+        return True
+    return not any(view.locality.down_links_of(listener.socket) for listener in view.listeners)
 
 
 def _is_fine(listener: bindings.Listener) -> bool:
-    socket, binding = listener.socket, listener.binding
+    socket, binding, options = listener.socket, listener.binding, listener.options
     # A pin that cannot be seen takes back that it is reachable, and so does one to a link that lacks the address.
     if binding.state not in _FINE or not binding.reachable:
         return False
-    if socket.protocol != bindings.TCP or listener.options.reuseaddr:
+    if socket.protocol != bindings.TCP or options.reuseaddr:
         return True
-    return listener.ownership.status == owners.KERNEL
+    return listener.ownership.status == owners.KERNEL and options.reuseaddr is None

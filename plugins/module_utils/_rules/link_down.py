@@ -27,8 +27,8 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
         return
     for listener in concerned:
         socket = listener.socket
-        links = view.locality.links_of(socket)
-        if not links or not all(map(addresses.is_down, links)):
+        links = view.locality.down_links_of(socket)
+        if not links:
             continue
         names = ", ".join(link.name for link in links)
         # docker0 and its like have no carrier until the first container runs: nothing is wrong with them.

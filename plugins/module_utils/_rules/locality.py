@@ -104,6 +104,11 @@ class Locality:
             indexes = {route.ifindex} if route is not None and route.ifindex else set()
         return [self.links[index] for index in sorted(indexes) if index in self.links]
 
+    def down_links_of(self, socket: bindings.Socket) -> list[addresses.Link]:
+        """The links that carry the bind address, if all of them are down; else empty."""
+        links = self.links_of(socket)
+        return links if all(map(addresses.is_down, links)) else []
+
     def addresses_of(self, packed: bytes) -> list[addresses.Address]:
         return self._addresses.get(addresses.unmap(packed), [])
 

@@ -56,6 +56,13 @@ def test_what_the_kernel_holds_itself_has_no_options_and_needs_none():
     unread = Options(reason="the kernel itself holds it")
     assert is_in_order(look(SOCKETS, options=unread, ownership=Ownership((), "kernel", None)))
     assert not is_in_order(look(SOCKETS, options=unread, ownership=Ownership((), "denied", None)))
+    read = Options(reuseaddr=False, reuseport=False)
+    assert not is_in_order(look(SOCKETS, options=read, ownership=Ownership((), "kernel", None)))
+
+
+def test_links_that_are_down_and_that_nobody_needs_change_nothing():
+    network = make_network([*LINKS, make_link(4, "docker0", kind="bridge", **DOWN)], ADDRESSES)
+    assert is_in_order(look(SOCKETS, network))
 
 
 def test_a_restart_that_was_looked_into_is_for_the_rules():
@@ -91,6 +98,11 @@ TEST_FOUND = [
     ("no-reuseaddr", look([make_socket()], NETWORK, options=Options(reason="denied"))),
     ("shared-binding", look([make_socket(inode=1), make_socket(inode=2)], ownership=Ownership((), "denied", None))),
 ]
+
+
+def test_there_is_a_case_of_every_rule():
+    # restart-blocked has something to say of a view that was looked into for it alone.
+    assert {rule for rule, _view in TEST_FOUND} == set(SLUGS) - {"restart-blocked"}
 
 
 @pytest.mark.parametrize(("rule", "view"), TEST_FOUND)
