@@ -39,5 +39,5 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
 
 
 def _name(links: Mapping[int, addresses.Link], ifindex: int) -> str:
-    """A link that was made after the links had been read is known by its address alone."""
+    """A link that was made after the links had been read is known by its index alone."""
     return links[ifindex].name if ifindex in links else f"interface index {ifindex}"

@@ -12,7 +12,6 @@ from typing import Optional
 from .._model import owners
 from . import spelling
 
-# As text: re compiles a pattern when it is first used, and keeps it; a run meets few of these.
 _ENGINES = {
     "docker": "docker",
     "libpod": "podman",
@@ -20,6 +19,7 @@ _ENGINES = {
     "nerdctl": "containerd",
     "crio": "crio",
 }
+# As text: re compiles a pattern when it is first used, and keeps it; a run meets few of these.
 _ENGINE_SCOPE = rf"({'|'.join(_ENGINES)})-([0-9a-f]{{64}})\.scope\Z"
 _CONTAINER_ID = r"[0-9a-f]{64}\Z"
 _LXC = "lxc.payload."

@@ -34,9 +34,11 @@ def test_it_is_off_meanwhile_and_the_result_is_passed_on(action: ActionModule, m
         return {"msg": "All 3 bindings are valid"}
 
     monkeypatch.setattr(AnyModule, "run", run)
+    frozen = gc.get_freeze_count()
     assert action.run(task_vars={"x": 1}) == {"msg": "All 3 bindings are valid"}
     assert seen == [True, False, {"x": 1}]
     assert gc.isenabled()
+    assert gc.get_freeze_count() > frozen  # what was made meanwhile is not looked through afterwards either
 
 
 def test_it_is_on_again_after_an_error(action: ActionModule, monkeypatch: pytest.MonkeyPatch) -> None:
