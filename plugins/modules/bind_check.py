@@ -223,7 +223,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._model import findings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, check, run
 
 
@@ -233,10 +232,9 @@ def main() -> None:
             **arguments.BACKEND_OPTION,
             **arguments.LISTENER_OPTIONS,
             **arguments.CONFIRM_OPTION,
+            **arguments.RULE_OPTIONS,
             "fail_on": {"type": "str", "choices": ["info", "warning", "error", "never"], "default": "error"},
             "fail_on_unknown": {"type": "bool", "default": False},
-            "rules": {"type": "list", "elements": "str", "choices": list(findings.RULES), "default": []},
-            "skip_rules": {"type": "list", "elements": "str", "choices": list(findings.RULES), "default": []},
             "include_listeners": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

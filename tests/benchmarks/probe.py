@@ -19,7 +19,7 @@ from typing import Callable
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.listing import list_listeners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_occupants
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.listeners import read_listeners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import read_listeners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
     NETLINK_SOCK_DIAG,
     NetlinkSocket,

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import BOUND, Occupant
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.preflight import WISH_OPTIONS, preflight
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import every_process
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bound_sockets import read_bound
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_protocol
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
@@ -184,8 +184,8 @@ def old_kernel() -> Iterator[None]:
     with (
         mock.patch.object(diag_connections, "_MASKS", without),
         mock.patch.object(sockopts, "parse_release", return_value=(6, 1)),
-        mock.patch.object(owners, "explain_blindness", return_value=""),
-        mock.patch.object(owners, "sees_every_process", return_value=True),
+        mock.patch.object(every_process, "explain_blindness", return_value=""),
+        mock.patch.object(every_process, "sees_every_process", return_value=True),
     ):
         yield
 

@@ -22,8 +22,8 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import collect
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.restarts import add_restarts
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import NETLINK
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.policy import Selection
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FETCHED = CHECKOUT / ".cache" / "programs"

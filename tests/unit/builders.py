@@ -36,6 +36,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners 
     Service,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.services import name_plain
 
 UP = IFF_UP | IFF_RUNNING | IFF_LOWER_UP
 REUSES = Options(reuseaddr=True, reuseport=False, keepalive=False, defer_accept=0)
@@ -130,6 +131,11 @@ def make_network(
         "nonlocal_bind_ipv6": False,
     }
     return NO_NETWORK._replace(**{**given, **fields})
+
+
+def name_all(found: dict[int, Ownership], proc: str = "/proc") -> dict[int, Ownership]:
+    """With the services that read_owners() left to be named."""
+    return dict(zip(found, name_plain(list(found.values()), proc)))
 
 
 def make_ownership(unit: Optional[str] = "nginx.service", name: str = "nginx", **fields: Any) -> Ownership:

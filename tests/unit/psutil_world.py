@@ -122,8 +122,8 @@ def read_all(backend: Backend) -> Said:
         portable = PortableLocality(network, backend.capabilities)
         bindings = [portable.judge(found) for found in sockets]
     else:
-        network, _gaps = backend.read_lookups(network, Locality(network).find_open_lookups(sockets))
-        if Locality(network).needs_merged(sockets):
+        network, _gaps = backend.read_lookups(network, Locality(network).closer.find_open_lookups(sockets))
+        if Locality(network).closer.needs_merged(sockets):
             network, _gaps = backend.read_merged(network)
         locality = Locality(network)
         bindings = [locality.judge(found) for found in sockets]

@@ -80,6 +80,12 @@ class Address(NamedTuple):
     valid_lifetime: Optional[int]
 
 
+def is_usable(address: Address) -> bool:
+    """Not tentative; an optimistic address counts although it still is (RFC 4429)."""
+    flags = address.flags or 0
+    return bool(flags & IFA_F_OPTIMISTIC) or not flags & IFA_F_TENTATIVE
+
+
 class Route(NamedTuple):
     """One row of a table that decides what is local: table `local`, or the table of a VRF."""
 
@@ -92,6 +98,11 @@ class Route(NamedTuple):
     priority: int
     flags: int  # RTNH_F_*
     tos: int
+
+
+def is_alive(route: Route) -> bool:
+    """Takes part in the lookup of a plain packet: not a row for one TOS alone, nor one with a dead next hop."""
+    return route.tos == 0 and not route.flags & RTNH_F_DEAD
 
 
 class Network(NamedTuple):

@@ -25,20 +25,6 @@ NONE = "none"
 REMEDIES = (RESTART, RESTART_SOCKET, RECONFIGURE, WAIT, MANUAL, NONE)
 
 
-# The rules by their stable names, in the order of their findings where nothing else decides. `_rules/engine.py` has the
-# rules themselves, which a host where all is well never loads.
-RULES = (
-    "stale-address",
-    "stale-interface",
-    "pending-address",
-    "link-down",
-    "pinned-elsewhere",
-    "no-reuseaddr",
-    "restart-blocked",
-    "shared-binding",
-)
-
-
 class Finding(NamedTuple):
     rule: str  # slug
     verdict: str  # FAIL | UNKNOWN

@@ -21,7 +21,7 @@ from .._model.gaps import Gap
 from .._readers import backends, netlink_socket
 from .._rules import address_watch
 from .._wire import netlink, spelling
-from . import arguments, interfaces, results
+from . import arguments, interfaces, results, selections
 
 _LONGEST = 1e6  # seconds
 _GRACE = 1.0  # seconds beyond the timeout to catch up with what the kernel has told already
@@ -91,7 +91,7 @@ def _parse_address(text: str) -> addresses.Prefix:
         raise arguments.InvalidOption(
             "address", text, "an address without scope id; name the interface in option interface"
         )
-    (prefix,) = arguments.parse_prefixes("address", [text])
+    (prefix,) = selections.parse_prefixes("address", [text])
     number = ip_address(prefix.packed)
     if prefix.prefixlen == number.max_prefixlen and (number.is_unspecified or number.is_multicast):
         raise arguments.InvalidOption(

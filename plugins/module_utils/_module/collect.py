@@ -10,20 +10,23 @@ happens in this one run: facts gathered earlier are never the source of a verdic
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from .._model import addresses, bindings, owners
 from .._model.gaps import Gap
 from .._readers import backends
-from .._rules import policy, views
+from .._rules import views
 from .._rules.locality import Locality
-from . import arguments
+
+if TYPE_CHECKING:  # loaded only where a caller narrows the look down
+    from . import selections
 
 # What a second look can take back. Unknown and intended are no accusations.
 DOUBTFUL = frozenset((bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING))
 
-EVERYTHING = policy.Selection(protocols=("tcp", "udp"), ports=(), addresses=(), units=())
+_PROTOCOLS = (bindings.TCP, bindings.UDP)
+_NARROWING = ("ports", "addresses", "units", "intended_addresses")
 
 
 class Sample(NamedTuple):
@@ -41,39 +44,58 @@ class Collected(NamedTuple):
     undecided: int = 0  # listeners left out because it cannot be seen whether they match `units`
 
 
-def collect_asked(params: dict[str, Any]) -> Collected:
+def collect_asked(params: dict[str, Any], named: bool = True) -> Collected:
     """What a module's shared options ask for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    selection = arguments.parse_selection(params)
-    intended = arguments.parse_prefixes("intended_addresses", params["intended_addresses"])
-    return collect(backends.select_backend(params["backend"]), selection, intended, params["all_owners"])
+    selection: Optional[selections.Selection] = None
+    intended: tuple[addresses.Prefix, ...] = ()
+    if any(params[option] for option in _NARROWING) or not set(params["protocols"]).issuperset(_PROTOCOLS):
+        from . import selections
+
+        selection = selections.parse_selection(params)
+        intended = selections.parse_prefixes("intended_addresses", params["intended_addresses"])
+    return collect(backends.select_backend(params["backend"]), selection, intended, params["all_owners"], named)
 
 
 def collect(
     backend: backends.Backend,
-    selection: policy.Selection = EVERYTHING,
+    selection: Optional[selections.Selection] = None,
     intended: Sequence[addresses.Prefix] = (),
     all_owners: bool = False,
+    named: bool = True,
 ) -> Collected:
-    """Every selected listener with its binding and its owners. Raises UnreadableTable."""
-    sample = drop_vanished(backend, selection, take_sample(backend, selection, intended))
+    """Every selected listener with its binding and its owners; None selects all of them. Raises UnreadableTable.
+
+    named: with their services; without, they are still to be named where somebody asks for them.
+    """
+    sample = take_sample(backend, selection, intended)
+    doubtful = _find_doubtful(sample)
+    if doubtful:
+        from . import second_look
+
+        sample = second_look.drop_vanished(backend, sample, doubtful)
+        doubtful = _find_doubtful(sample)
     # Nothing is decided on a holder that was missed: whatever is not plainly in order is looked for in every process.
-    every_holder: Collection[int] = range(len(sample.sockets))
-    if not all_owners:
-        every_holder = [position for position, binding in enumerate(sample.verdicts) if binding.state in DOUBTFUL]
+    every_holder = range(len(sample.sockets)) if all_owners else doubtful
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
     options, option_gaps = read_options(backend, sample.sockets, ownerships)
-    # A socket without a holder is the kernel's own, or one that closed while its holder was looked for.
-    unheld = [
-        socket for socket, found in zip(sample.sockets, ownerships) if found.status == owners.KERNEL and socket.inode
-    ]
-    vanished = find_vanished(backend, selection, unheld)
-    found_out = zip(sample.sockets, sample.verdicts, ownerships, options)
-    judged = [bindings.Listener(*found) for found in found_out if found[0].sort_key not in vanished]
-    listeners, undecided = policy.select_units(judged, selection.units, backend.capabilities.services)
+    judged = list(map(bindings.Listener, sample.sockets, sample.verdicts, ownerships, options))
+    if any(owned.status == owners.KERNEL for owned in ownerships):
+        from . import second_look
+
+        judged = second_look.drop_closed(backend, judged)
     gaps = list(dict.fromkeys(sample.gaps + owner_gaps + option_gaps))
-    if undecided:
-        gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
-    return Collected(views.View(tuple(listeners), backend.capabilities, sample.locality), tuple(gaps), undecided)
+    if named or (selection is not None and selection.units):
+        from .._readers import services
+
+        judged = services.name_services(judged)
+    undecided = 0
+    if selection is not None:
+        from . import selections
+
+        judged, undecided = selections.select_units(judged, selection.units, backend.capabilities.services)
+        if undecided:
+            gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
+    return Collected(views.View(tuple(judged), backend.capabilities, sample.locality), tuple(gaps), undecided)
 
 
 def read_options(
@@ -85,10 +107,17 @@ def read_options(
     return backend.read_options(sockets, ownerships)
 
 
-def take_sample(backend: backends.Backend, selection: policy.Selection, intended: Sequence[addresses.Prefix]) -> Sample:
+def take_sample(
+    backend: backends.Backend,
+    selection: Optional[selections.Selection] = None,
+    intended: Sequence[addresses.Prefix] = (),
+) -> Sample:
     """Sockets first, then everything that decides whether their addresses are there."""
-    rows, socket_gaps = backend.read_sockets(selection.protocols)
-    sockets = tuple(filter(policy.make_socket_filter(selection), rows))
+    sockets, socket_gaps = backend.read_sockets(_PROTOCOLS if selection is None else selection.protocols)
+    if selection is not None:
+        from . import selections
+
+        sockets = tuple(filter(selections.make_socket_filter(selection), sockets))
     network, network_gaps = backend.read_network()
     gaps = socket_gaps + network_gaps
     if not backend.capabilities.routes:
@@ -96,42 +125,15 @@ def take_sample(backend: backends.Backend, selection: policy.Selection, intended
 
         portable = portable_locality.PortableLocality(network, backend.capabilities, intended)
         return Sample(sockets, [portable.judge(socket) for socket in sockets], Locality(network, intended), gaps)
-    locality, more_gaps = complete_network(backend, network, sockets, intended)
-    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps + more_gaps)
-
-
-def complete_network(
-    backend: backends.Backend,
-    network: addresses.Network,
-    sockets: Sequence[bindings.Socket],
-    intended: Sequence[addresses.Prefix] = (),
-) -> tuple[Locality, tuple[Gap, ...]]:
-    """With whatever the verdict on these sockets needs besides the tables."""
     locality = Locality(network, intended)
-    gaps: tuple[Gap, ...] = ()
-    wanted = locality.find_open_lookups(sockets)
-    if wanted:
-        network, gaps = backend.read_lookups(network, wanted)
-        locality = Locality(network, intended)
-    if locality.needs_merged(sockets):
-        network, merged_gaps = backend.read_merged(network)
-        locality, gaps = Locality(network, intended), gaps + merged_gaps
-    return locality, gaps
+    if not all(map(locality.judge_plainly, sockets)):
+        from . import second_look
+
+        locality, more_gaps = second_look.complete_network(backend, locality, sockets)
+        gaps += more_gaps
+    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
 
 
-def drop_vanished(backend: backends.Backend, selection: policy.Selection, sample: Sample) -> Sample:
-    """Without the doubtful ones that closed before the addresses were read: they prove nothing."""
-    pairs = list(zip(sample.sockets, sample.verdicts))
-    vanished = find_vanished(backend, selection, [socket for socket, binding in pairs if binding.state in DOUBTFUL])
-    kept = [pair for pair in pairs if pair[0].sort_key not in vanished]
-    return sample._replace(sockets=tuple(pair[0] for pair in kept), verdicts=[pair[1] for pair in kept])
-
-
-def find_vanished(
-    backend: backends.Backend, selection: policy.Selection, sockets: Sequence[bindings.Socket]
-) -> set[tuple[object, ...]]:
-    """The keys of those that a new look does not show any more; there is none where nothing is in question."""
-    if not sockets:
-        return set()
-    present = {socket.sort_key for socket in backend.read_sockets(selection.protocols)[0]}
-    return {socket.sort_key for socket in sockets if socket.sort_key not in present}
+def _find_doubtful(sample: Sample) -> list[int]:
+    """The positions of what a second look may take back."""
+    return [position for position, binding in enumerate(sample.verdicts) if binding.state in DOUBTFUL]

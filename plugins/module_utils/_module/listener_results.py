@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .._model import addresses, bindings, findings, owners
+from .._rules import wording
 from .._wire import spelling
 from . import results
 
@@ -54,3 +55,12 @@ def _render_service(ownership: owners.Ownership) -> Optional[results.Json]:
 def render_finding(finding: findings.Finding, links: dict[int, addresses.Link]) -> results.Json:
     listener = finding.listener
     return dict(finding._asdict(), listener=render_listener(listener, links) if listener is not None else None)
+
+
+def compose_line(finding: findings.Finding) -> str:
+    """What a person reads of it: where, who, which rule, what, and the remedy."""
+    said = f"{finding.rule}: {'unknown, ' if finding.verdict != findings.FAIL else ''}{finding.message}"
+    if finding.listener is None:
+        return f"-  {said}"
+    where = f"{spelling.format_endpoint(finding.listener.socket)}  {wording.describe_holder(finding.listener)}"
+    return f"{where}  {said}  → {finding.remedy}" if finding.verdict == findings.FAIL else f"{where}  {said}"

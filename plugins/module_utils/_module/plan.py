@@ -14,7 +14,7 @@ from .._model import bindings, plans
 from .._model.gaps import Gap
 from .._readers import backends
 from .._rules import rebind_outcome, restart_plan
-from . import arguments, collect, plan_commands, plan_options, plan_results, results, start_obstacles
+from . import arguments, collect, plan_commands, plan_options, plan_results, results, selections, start_obstacles
 from .cases import collect_cases
 
 _STALE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE)
@@ -64,7 +64,7 @@ def _look_back(
 def _look(backend: backends.Backend, params: dict[str, Any]) -> tuple[collect.Collected, list[str]]:
     """One sample, or two: then stale is what both show."""
     confirm_after = arguments.parse_confirm_after(params["confirm_after"])
-    intended = arguments.parse_prefixes("intended_addresses", params["intended_addresses"])
+    intended = selections.parse_prefixes("intended_addresses", params["intended_addresses"])
     first = collect.collect(backend, intended=intended)
     before = {listener.socket.identity for listener in first.view.listeners if listener.binding.state in _STALE}
     if not confirm_after or not before:

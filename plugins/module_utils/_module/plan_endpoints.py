@@ -48,7 +48,8 @@ def _find_host(wish: plans.Wish, locality: Locality, ipv6_only: bool) -> Optiona
     if not any(wish.packed) and wish.interface is None:
         hosts = [_LOOPBACK4] if len(wish.packed) == 4 else [_LOOPBACK6] + [_LOOPBACK4] * (not ipv6_only)
     elif not any(wish.packed):
-        on_link = [address.packed for address in locality.addresses_on(wish.interface or "")]
+        pins = {index for index, link in locality.links.items() if link.name == wish.interface}
+        on_link = [address.packed for address in locality.network.addresses or () if address.ifindex in pins]
         hosts = [packed for packed in on_link if len(packed) == len(wish.packed)]
     return next((host for host in hosts if _is_here(host, wish, locality)), None)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Optional
 
 from .._model import addresses, bindings, plans, restarts
-from .._rules import rebind_outcome, restart_actions, restart_plan, restart_proof, views
+from .._rules import rebind_outcome, restart_actions, restart_plan, restart_proof, views, wording
 from .._wire import spelling
 from . import listener_results, plan_commands, plan_endpoints, plan_options, results
 
@@ -93,7 +93,7 @@ def compose_plan_message(planned: Sequence[plans.Plan], notes: Sequence[str]) ->
 
 def _compose_line(plan: plans.Plan) -> str:
     stale = ", ".join(spelling.format_endpoint(listener.socket) for listener in plan.case.stale)
-    who = restart_actions.label_service(plan.case.service) or views.describe_holder(plan.case.stale[0])
+    who = restart_actions.label_service(plan.case.service) or wording.describe_holder(plan.case.stale[0])
     line = f"{who}  {stale}  → {plan.action} ({plan.decision}): {plan.reason}"
     return f"{line}; {plan.advice}" if plan.advice else line
 

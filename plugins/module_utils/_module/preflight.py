@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Optional
 from .._model import bindings, connections, owners, restarts
 from .._model.gaps import Gap
 from .._readers import backends, bind_rights
-from .._rules import bind_outlook, policy, restart_outlook
+from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
 from .._wire import spelling
-from . import arguments, collect, restart_results, unit_names, unlisted, wished_places
+from . import arguments, collect, restart_results, selections, unit_names, unlisted, wished_places
 from .restarts import find_ports, read_holders, read_port_use
 from .results import Json, render_gaps
 
@@ -135,7 +135,7 @@ def _read_rights(option: str, user: Optional[str]) -> restarts.Rights:
 
 def _ask_for_unit(backend: backends.Backend, unit: str) -> _Asked:
     pattern = unit.replace("[", "[[]")
-    collected = collect.collect(backend, policy.Selection(("tcp", "udp"), (), (), (pattern,)), all_owners=True)
+    collected = collect.collect(backend, selections.Selection(("tcp", "udp"), (), (), (pattern,)), all_owners=True)
     view = collected.view
     locality, listeners = view.locality, view.listeners
     gaps = collected.gaps

@@ -13,7 +13,7 @@ from .._model.gaps import Gap
 from .._readers import backends
 from .._rules import bind_outlook
 from .._rules.locality import Locality
-from . import collect
+from . import second_look
 
 
 def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
@@ -27,5 +27,5 @@ def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]
         )
         for wish in wishes
     ]  # fmt: skip
-    locality, more_gaps = collect.complete_network(backend, network, probes)
+    locality, more_gaps = second_look.complete_network(backend, locality, probes)
     return locality, gaps + more_gaps

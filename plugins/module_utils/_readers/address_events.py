@@ -22,7 +22,7 @@ from .._model import addresses
 from .._model.changes import Batch, Change
 from .._wire import netlink, rtnetlink
 from . import netlink_socket
-from .addresses import read_addresses, read_links
+from .network import read_addresses, read_links
 
 # include/uapi/linux/rtnetlink.h. The end of duplicate address detection, good or bad, is an RTM_NEWADDR with other
 # flags (addrconf_dad_completed(), addrconf_dad_stop(), net/ipv6/addrconf.c).

@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from .._model import addresses, bindings, connections
-from . import owners, refused, socket_options, unlisted_sockets
+from . import every_process, refused, socket_options, unlisted_sockets
 
 _NAMES: dict[int, str] = {socket.AF_INET: bindings.IPV4, socket.AF_INET6: bindings.IPV6}
 
@@ -68,7 +68,7 @@ def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[sock
     Takes the rights to look into every process, and Linux 5.6 where some process has an unlisted TCP socket.
     """
     walk = unlisted_sockets.UnlistedWalk(proc)
-    walk.look_into_all(lambda: True)
+    every_process.look_into_all(walk, lambda: True)
     answers: list[_Answer] = []
     refusals: Counter[str] = Counter()
     with socket_options.Borrower(calls) as borrower, _Namespace(proc) as here:
@@ -84,10 +84,10 @@ def read_bound(ports: Collection[int], proc: str = "/proc", calls: Optional[sock
             if answer is not None:
                 answers.append(answer)
     reasons = [f"{count} unlisted TCP socket{'s' * (count > 1)}: {why}" for why, count in sorted(refusals.items())]
-    blindness = owners.explain_blindness(walk)
+    blindness = every_process.explain_blindness(walk)
     if blindness:
         reasons.insert(0, blindness)
-    elif not owners.sees_every_process(proc):
+    elif not every_process.sees_every_process(proc):
         reasons.insert(0, "processes outside of this PID namespace cannot be seen")
     return Bound(
         tuple(answer.occupant for answer in answers),

@@ -11,9 +11,12 @@ import os
 import struct
 from functools import cache
 from types import TracebackType
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from .._wire import procfs
+
+if TYPE_CHECKING:  # loaded only where handles cannot be used
+    from . import cgroup_tree
 
 ROOT_CGROUP = 1  # the id of a hierarchy's root directory, which says nothing of who created a socket
 _FILEID_KERNFS = 0xFE  # include/linux/exportfs.h: the handle is the node's 64-bit id (Linux 5.5)
@@ -34,7 +37,7 @@ class Cgroups:
         self._mount_path = ""
         self._mount: Optional[int] = None
         self._handles = True
-        self._paths: Optional[dict[int, str]] = None
+        self._tree: Optional[cgroup_tree.CgroupTree] = None
         for mount in _read_mounts(proc):
             self._mount = _open_mount(mount)
             if self._mount is not None:
@@ -94,15 +97,11 @@ class Cgroups:
                 if error.errno in _GONE:
                     return None
                 self._handles = False
-        if self._paths is None:
-            self._paths = _read_tree(self._mount_path or "/", os.fstat(self._mount).st_ino)
-        path = self._paths.get(cgroup_id)
-        if path is None:
-            return None
-        try:
-            return os.open(path, _DIRECTORY)
-        except OSError:
-            return None
+        from . import cgroup_tree
+
+        if self._tree is None:
+            self._tree = cgroup_tree.CgroupTree(self._mount_path or "/", os.fstat(self._mount).st_ino)
+        return self._tree.open(cgroup_id)
 
 
 def _read_mounts(proc: str) -> list[procfs.CgroupMount]:
@@ -148,19 +147,3 @@ def _load_open_by_handle_at() -> Callable[[int, object, int], int]:
     except AttributeError:
         raise OSError(errno.ENOSYS, "open_by_handle_at") from None
     return function
-
-
-def _read_tree(top: str, inode: int) -> dict[int, str]:
-    paths = {inode: top}
-    pending = [top]
-    while pending:
-        path = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        paths[entry.inode()] = entry.path
-                        pending.append(entry.path)
-        except OSError:
-            continue  # removed meanwhile
-    return paths

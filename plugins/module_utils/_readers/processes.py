@@ -13,13 +13,15 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Collection
-from typing import Callable, Optional
+from typing import Optional
 
 from .._model import owners
 from .._wire import procfs, spelling
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_ROUNDS = 3  # listings of /proc while some holder is still missing: one may have forked and gone meanwhile
+# Programs that listen for a container from outside of it, by comm; published_ports.py looks into what they say.
+PUBLISHERS = frozenset(("docker-proxy", "rootlessport", "conmon", "pasta", "pasta.avx2"))
+_MANAGER_SCOPE = "init.scope"  # the cgroup of every service manager, the system's and the users'
 
 
 class ProcessWalk:
@@ -31,7 +33,7 @@ class ProcessWalk:
     """
 
     def __init__(self, proc: str, inodes: Collection[int]) -> None:
-        self._proc = proc
+        self.proc = proc
         self._links = {f"socket:[{inode}]": inode for inode in inodes if inode}
         self._users: dict[int, str] = {}
         self.seen: set[int] = set()
@@ -51,7 +53,7 @@ class ProcessWalk:
             return
         self.seen.add(pid)
         try:
-            directory = os.open(f"{self._proc}/{pid}", _DIRECTORY)
+            directory = os.open(f"{self.proc}/{pid}", _DIRECTORY)
             try:
                 self._look(pid, directory, enough)
             finally:
@@ -59,33 +61,28 @@ class ProcessWalk:
         except (FileNotFoundError, ProcessLookupError):
             return  # gone
         except OSError as error:
-            stat = self._read_stat(pid)
-            if stat is None or not (stat.flags & procfs.PF_KTHREAD or _is_dead(stat)):
+            from . import process_state
+
+            if not process_state.holds_nothing(self.proc, pid):
                 self.denied[pid] = error.errno or 0
 
-    def look_into_all(self, is_missing: Callable[[], bool]) -> None:
-        """Every process that /proc lists and that was not looked into before; new ones as well, as long as a holder is
-        missing.
-        """
-        for _round in range(_ROUNDS):
-            try:
-                pids = [int(name) for name in os.listdir(self._proc) if name.isdecimal()]
-            except OSError as error:
-                self.hidden = f"{self._proc} cannot be listed ({error.strerror})"
-                return
-            if 1 not in pids:  # every PID namespace has one: mount option hidepid, proc(5)
-                self.hidden = "processes of other users are hidden (hidepid)"
-            fresh = [pid for pid in pids if pid not in self.seen]
-            for pid in fresh:
-                self.look_into(pid)
-            if not fresh or not is_missing():
-                return
+    def sort_holders(self, inode: int) -> tuple[owners.Owner, ...]:
+        return tuple(sorted(self.owners.get(inode, ()), key=lambda owner: (owner.pid, owner.fd)))
+
+    def is_plainly_held(self, inode: int) -> bool:
+        """By processes of one cgroup, none of which holds sockets for others: its service is theirs, whatever it is."""
+        holders = self.owners.get(inode, ())
+        paths = {self.paths[owner.pid] for owner in holders}
+        if len(paths) != 1 or _MANAGER_SCOPE in (paths.pop() or ""):
+            return False
+        return not any(owner.pid == 1 or owner.name in PUBLISHERS for owner in holders)
 
     def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
         found = self._scan(directory, "fd", enough)
-        # The first thread may have ended while others work on: descriptors are then listed with those alone.
-        if found is None and count_threads(directory) > 1:
-            found = self._scan_threads(directory)
+        if found is None:
+            from . import process_state
+
+            found = process_state.scan_threads(directory, self._scan)
         if not found:
             return
         name, exe, user, path = self._read_details(directory)
@@ -122,17 +119,6 @@ class ProcessWalk:
         finally:
             os.close(table)
 
-    def _scan_threads(self, directory: int) -> Optional[list[tuple[int, int]]]:
-        tasks = os.open("task", _DIRECTORY, dir_fd=directory)
-        try:
-            for task in os.listdir(tasks):
-                found = self._scan(tasks, f"{task}/fd")
-                if found is not None:
-                    return found
-            return None
-        finally:
-            os.close(tasks)
-
     def _read_details(self, directory: int) -> tuple[str, Optional[str], str, Optional[str]]:
         """comm, exe, user and cgroup path. Raises FileNotFoundError or ProcessLookupError when the process is gone."""
         try:
@@ -140,7 +126,7 @@ class ProcessWalk:
         except OSError:
             exe = None
         try:
-            path = procfs.parse_cgroup(_read_at(directory, "cgroup"))
+            path = procfs.parse_cgroup(read_at(directory, "cgroup"))
         except (OSError, procfs.ProcfsError):
             path = None
         # The directory itself is the effective user's, also of a process that must not be traced; a stat of it is what
@@ -148,7 +134,7 @@ class ProcessWalk:
         # that has gone meanwhile it is root's (pid_getattr), which the reading of its name then finds out.
         user = self._name_user(os.fstat(directory).st_uid)
         # Last, as proof that the process still is there.
-        name = spelling.printable(procfs.parse_comm(_read_at(directory, "comm")))
+        name = spelling.printable(procfs.parse_comm(read_at(directory, "comm")))
         return name, exe, user, path
 
     def _name_user(self, uid: int) -> str:
@@ -159,26 +145,8 @@ class ProcessWalk:
                 self._users[uid] = str(uid)
         return self._users[uid]
 
-    def _read_stat(self, pid: int) -> Optional[procfs.Stat]:
-        try:
-            with open(f"{self._proc}/{pid}/stat", "rb") as stream:
-                return procfs.parse_stat(stream.read())
-        except (OSError, procfs.ProcfsError):
-            return None
 
-
-def count_threads(directory: int) -> int:
-    try:
-        return procfs.parse_stat(_read_at(directory, "stat")).threads
-    except procfs.ProcfsError:
-        return 0
-
-
-def _is_dead(stat: procfs.Stat) -> bool:
-    return stat.state in "ZX" and stat.threads <= 1
-
-
-def _read_at(directory: int, name: str) -> bytes:
+def read_at(directory: int, name: str) -> bytes:
     # Not open(): its layers cost more than the three calls, and this runs three times for each holder.
     file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     try:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from .._model import bindings, owners
-from .._wire import container_proxy, procfs
+from .._wire import container_proxy, proc_stat, procfs
 
 _CONMON = re.compile(r"libpod-conmon-([0-9a-f]{64})\.scope\Z")
 _HELPERS = ("rootlessport", "pasta", "pasta.avx2")
@@ -156,7 +156,7 @@ class PublishedPorts:
 
     def _read_uid(self, pid: int) -> Optional[int]:
         try:
-            return procfs.parse_effective_uid(self._read(pid, "status"))
+            return proc_stat.parse_effective_uid(self._read(pid, "status"))
         except procfs.ProcfsError:
             return None
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
-from .._wire import procfs, sockopts
+from .._wire import proc_stat, procfs, sockopts
 from . import socket_options
 
 MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
@@ -74,7 +74,7 @@ class Explainer:
 def lacks_leader(pid: int) -> bool:
     """The first thread has ended, its descriptors with it, and others live on."""
     with suppress(OSError, procfs.ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
-        stat = procfs.parse_stat(file.read())
+        stat = proc_stat.parse_stat(file.read())
         return stat.state in "ZX" and stat.threads > 1
     return False
 

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Optional
 
 from .._model import addresses
-from .._wire import rtnetlink
+from .._model.gaps import Gap
+from .._wire import netlink, rtnetlink
 from . import netlink_socket
+from .network import or_gap
 
 _NO_ROUTE = (
     errno.ENETUNREACH,
@@ -23,6 +25,27 @@ _NO_ROUTE = (
     errno.EADDRNOTAVAIL,
     errno.ENONET,
 )
+
+
+def add_lookups(
+    network: addresses.Network, wanted: Collection[tuple[int, bytes]]
+) -> tuple[addresses.Network, tuple[Gap, ...]]:
+    """With the kernel's answers for each (VRF ifindex or 0, address). Never raises."""
+    if not wanted:
+        return network, ()
+    try:
+        with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
+            return network._replace(lookups=read_lookups(route_socket, wanted)), ()
+    except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
+        return network, (Gap("rtnetlink", "route lookups", str(error)),)
+
+
+def add_merged(network: addresses.Network) -> tuple[addresses.Network, tuple[Gap, ...]]:
+    """With `ipv4_merged`. Never raises."""
+    gaps: list[Gap] = []
+    subject = "whether IPv4 tables local and main are one"
+    merged = or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
+    return network._replace(ipv4_merged=merged), tuple(gaps)
 
 
 def read_merged(proc: str = "/proc") -> bool:
@@ -42,7 +65,7 @@ def read_merged(proc: str = "/proc") -> bool:
 
 
 def read_lookups(
-    route_socket: netlink_socket.NetlinkSocket, wanted: Iterable[tuple[int, bytes]]
+    route_socket: netlink_socket.NetlinkSocket, wanted: Collection[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], Optional[int]]:
     """The kernel's route type (RTN_*) for each (VRF ifindex or 0, address); 0 where it has no route. Raises
     MalformedMessage.

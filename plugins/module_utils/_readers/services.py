@@ -19,24 +19,22 @@ if TYPE_CHECKING:  # loaded only where the holders do not tell, or a container p
 
 _INIT_SCOPE = "/init.scope"
 SYSTEM_MANAGER = owners.Service("systemd", "init.scope", "system")
-# Programs that listen for a container from outside of it, by comm; published_ports.py looks into what they say.
-_PUBLISHERS = frozenset(("docker-proxy", "rootlessport", "conmon", "pasta", "pasta.avx2"))
 
 
 class Services:
-    """Finds the Service of one socket after another. gaps: what could not be told, each cause once; doubts: why, by
-    inode.
+    """Finds the Service of one socket after another, where that is not plain to see.
+
+    gaps: what could not be told, each cause once; doubts: why, by inode.
     """
 
-    def __init__(self, proc: str, tree: cgroups.Cgroups, walk: processes.ProcessWalk) -> None:
+    def __init__(self, walk: processes.ProcessWalk, tree: cgroups.Cgroups) -> None:
         self.gaps: list[Gap] = []
         self.doubts: dict[int, str] = {}
         self.tree = tree
         self._walk = walk
-        self._root = _read_manager_root(proc)
+        self._root = _read_manager_root(walk.proc)
         self._holders: dict[int, Optional[owners.Service]] = {}
         self._ordinary: dict[int, bool] = {}
-        self._proc = proc
         self._published: Optional[published_ports.PublishedPorts] = None
         self._creators: Optional[creators.Creators] = None
 
@@ -61,11 +59,11 @@ class Services:
             is_certain, service = self._ask_creators().find_unseen(socket, bool(holders))
             if is_certain:
                 return service
-        if any(owner.name in _PUBLISHERS for owner in holders):
+        if any(owner.name in processes.PUBLISHERS for owner in holders):
             from . import published_ports
 
             if self._published is None:
-                self._published = published_ports.PublishedPorts(self._proc, self.parse)
+                self._published = published_ports.PublishedPorts(self._walk.proc, self.parse)
             answer = self._published.find(socket, holders, [self._find_holder(owner) for owner in holders])
             if answer is not None:
                 if answer.service is None:
@@ -90,7 +88,7 @@ class Services:
         """Holds sockets for nobody else, by what it is."""
         known = self._ordinary.get(owner.pid)
         if known is None:
-            for_others = owner.name in _PUBLISHERS or self._is_system_manager(owner)
+            for_others = owner.name in processes.PUBLISHERS or self._is_system_manager(owner)
             known = not (for_others or is_user_manager(self._find_holder(owner)))
             self._ordinary[owner.pid] = known
         return known
@@ -119,6 +117,25 @@ class Services:
         gap = Gap(source, subject, reason)
         if gap not in self.gaps:
             self.gaps.append(gap)
+
+
+def name_services(listeners: Sequence[bindings.Listener]) -> list[bindings.Listener]:
+    """With the services that owners.read_owners() left to be named."""
+    owned = name_plain([listener.ownership for listener in listeners])
+    return [listener._replace(ownership=ownership) for listener, ownership in zip(listeners, owned)]
+
+
+def name_plain(ownerships: Sequence[owners.Ownership], proc: str = "/proc") -> list[owners.Ownership]:
+    """The same for Ownerships alone."""
+    if all(owned.cgroup is None for owned in ownerships):
+        return list(ownerships)
+    root = _read_manager_root(proc)
+    return [
+        owned._replace(service=cgroup_path.parse_cgroup_path(owned.cgroup, root), cgroup=None)
+        if owned.cgroup
+        else owned
+        for owned in ownerships
+    ]
 
 
 def is_user_manager(service: Optional[owners.Service]) -> bool:

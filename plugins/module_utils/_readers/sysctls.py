@@ -10,12 +10,6 @@ from contextlib import suppress
 from typing import Optional
 
 
-def read_nonlocal_bind(family: str, proc: str = "/proc") -> bool:
-    """net.<family>.ip_nonlocal_bind (Documentation/networking/ip-sysctl.rst). Raises OSError."""
-    with open(f"{proc}/sys/net/{family}/ip_nonlocal_bind", "rb") as file:
-        return file.read().strip() not in (b"", b"0")
-
-
 def read_shared_domains(proc: str = "/proc") -> Optional[bool]:
     """net.ipv4.tcp_l3mdev_accept: listeners outside of VRFs take connections from inside, and share their ports. None =
     unknown; every kernel with VRFs has it."""

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from .._wire import inode_table
-from . import processes
+from . import process_state, processes
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PROTOCOL_NAME = "system.sockprotoname"  # include/uapi/linux/xattr.h; lsof(8) reads it as well
@@ -31,7 +31,7 @@ class UnlistedWalk(processes.ProcessWalk):
         self._namespaces: set[int] = set()
 
     def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
-        if self._look_at_table(pid, directory, "") or processes.count_threads(directory) <= 1:
+        if self._look_at_table(pid, directory, "") or process_state.count_threads(directory) <= 1:
             return
         tasks = os.open("task", _DIRECTORY, dir_fd=directory)
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "link-down"
 
@@ -19,7 +19,7 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
     """The bind address is local, but the only link that has it is down."""
     concerned = [listener for listener in view.listeners if _has_links(listener)]
     if not view.capabilities.link_state or not view.locality.links:
-        yield from views.find_unknown(
+        yield from wording.find_unknown(
             SLUG, findings.WARNING, concerned, "it cannot be seen whether the link of the address is up"
         )
         return
@@ -37,7 +37,7 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.INFO if idle_bridge else findings.WARNING,
-            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
+            message=f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" but {names} is down",
             listener=listener,
             remedy=findings.MANUAL,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings, owners
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "no-reuseaddr"
 
@@ -30,7 +30,7 @@ def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.WARNING,
-            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)} without"
+            message=f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)} without"
             " SO_REUSEADDR: after a stop, its last connections keep the port busy, and a start fails with EADDRINUSE",
             listener=listener,
             remedy=findings.MANUAL,
@@ -40,6 +40,6 @@ def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
             evidence={"reuseaddr": False, "reuseport": options.reuseport},
         )
     for reason, listeners in hidden.items():
-        yield from views.find_unknown(
+        yield from wording.find_unknown(
             SLUG, findings.WARNING, listeners, f"whether SO_REUSEADDR is set could not be read: {reason}"
         )

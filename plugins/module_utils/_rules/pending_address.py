@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "pending-address"
 
@@ -28,7 +28,7 @@ def find_pending_addresses(view: views.View) -> Iterator[findings.Finding]:
         socket = listener.socket
         address = spelling.format_address(socket.packed)
         duplicate = any((found.flags or 0) & addresses.IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
-        where = f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
+        where = f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
         yield findings.Finding(
             rule=SLUG,
@@ -46,4 +46,4 @@ def find_pending_addresses(view: views.View) -> Iterator[findings.Finding]:
             for item in view.listeners
             if item.socket.family == bindings.IPV6 and item.binding.state != bindings.WILDCARD
         ]
-        yield from views.find_unknown(SLUG, findings.WARNING, unseen, _UNSEEN)
+        yield from wording.find_unknown(SLUG, findings.WARNING, unseen, _UNSEEN)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import views
+from . import closer_look, views, wording
 
 SLUG = "pinned-elsewhere"
 
@@ -20,11 +20,11 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
     links = view.locality.links
     for listener in view.listeners:
         socket = listener.socket
-        if listener.binding.state != bindings.VALID or not view.locality.is_pinned_elsewhere(socket):
+        if listener.binding.state != bindings.VALID or not closer_look.is_pinned_elsewhere(view.locality, socket):
             continue
         pinned = links[socket.ifindex or 0].name
         holders = sorted({_name(links, found.ifindex) for found in view.locality.addresses_for(socket)})
-        where = f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
+        where = f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         yield findings.Finding(
             rule=SLUG,
             verdict=findings.FAIL,

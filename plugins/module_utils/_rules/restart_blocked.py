@@ -11,7 +11,7 @@ from typing import Optional
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "restart-blocked"
 
@@ -41,7 +41,7 @@ def find_blocked_restarts(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.WARNING,
-            message=f"a restart of {views.describe_holder(listener)} would fail now with {outlook.errno}:"
+            message=f"a restart of {wording.describe_holder(listener)} would fail now with {outlook.errno}:"
             f" {spelling.format_endpoint(listener.socket)} is kept busy by {blockers.describe_blockers(groups)}",
             listener=listener,
             remedy=findings.MANUAL if seconds is None else findings.WAIT,
@@ -53,7 +53,7 @@ def find_blocked_restarts(view: views.View) -> Iterator[findings.Finding]:
             },
         )
     for reason, listeners in hidden.items():
-        yield from views.find_unknown(
+        yield from wording.find_unknown(
             SLUG, findings.WARNING, listeners, f"whether a restart would succeed is not known: {reason}"
         )
 

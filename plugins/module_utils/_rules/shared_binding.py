@@ -11,7 +11,7 @@ from typing import Optional
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "shared-binding"
 
@@ -33,7 +33,7 @@ def find_shared_bindings(view: views.View) -> Iterator[findings.Finding]:
             yield _tell(listeners)
         elif None in holders:
             hidden.append(listeners[0])
-    yield from views.find_unknown(
+    yield from wording.find_unknown(
         SLUG, findings.WARNING, hidden, "several sockets share it, and not all of their holders can be seen"
     )
 
@@ -47,7 +47,7 @@ def _find_holder(listener: bindings.Listener) -> Optional[object]:
 
 def _tell(listeners: list[bindings.Listener]) -> findings.Finding:
     socket = listeners[0].socket
-    names = sorted({views.describe_holder(listener) for listener in listeners})
+    names = sorted({wording.describe_holder(listener) for listener in listeners})
     usual = socket.protocol == bindings.UDP and socket.port in _MULTICAST_PORTS
     takes = (
         "each datagram goes to one of them"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "stale-address"
 
@@ -29,7 +29,7 @@ def find_stale_addresses(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.ERROR,
-            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
+            message=f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" but {address} is no longer an address of this host",
             listener=listener,
             remedy=findings.RECONFIGURE,
@@ -38,4 +38,4 @@ def find_stale_addresses(view: views.View) -> Iterator[findings.Finding]:
             evidence={"reason": binding.reason, "reachable": binding.reachable, "rebindable": binding.rebindable},
         )
     for reason, listeners in hidden.items():
-        yield from views.find_unknown(SLUG, findings.ERROR, listeners, reason)
+        yield from wording.find_unknown(SLUG, findings.ERROR, listeners, reason)

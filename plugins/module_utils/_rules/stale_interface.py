@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views
+from . import views, wording
 
 SLUG = "stale-interface"
 
@@ -27,7 +27,7 @@ def find_stale_interfaces(view: views.View) -> Iterator[findings.Finding]:
             rule=SLUG,
             verdict=findings.FAIL,
             severity=findings.ERROR,
-            message=f"{views.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
+            message=f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)},"
             f" pinned to interface index {socket.ifindex}, which no longer exists",
             listener=listener,
             remedy=findings.MANUAL,
@@ -36,6 +36,6 @@ def find_stale_interfaces(view: views.View) -> Iterator[findings.Finding]:
             evidence={"reason": listener.binding.reason, "ifindex": socket.ifindex, "address_now_on_ifindex": now_on},
         )
     unseen = [listener for listener in view.listeners if listener.socket.ifindex is None]
-    yield from views.find_unknown(
+    yield from wording.find_unknown(
         SLUG, findings.ERROR, unseen, "it cannot be seen whether the socket is pinned to an interface"
     )

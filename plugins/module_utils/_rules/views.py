@@ -2,20 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rule gets to see, and the few words that all rules say in the same way."""
+"""What a rule gets to see; and whether all is plainly in order there, asked once for all rules.
+
+That is what a check mostly meets. No rule need be loaded then to find nothing: compiling the rules takes longer on the
+host than everything that they do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from .._model import bindings, findings
+from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities
-from .._wire import spelling
 from .locality import Locality
 
 if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the port
     from .._model.restarts import Restarts
+
+_FINE = (bindings.VALID, bindings.WILDCARD)
 
 
 class View(NamedTuple):
@@ -27,32 +31,25 @@ class View(NamedTuple):
     restarts: Optional[Restarts] = None  # None: no listener needed a closer look
 
 
-def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener], why: str) -> list[findings.Finding]:
-    """One finding for everything that one cause hides from a rule; none where it hides nothing."""
-    if not listeners:
-        return []
-    many = f"{len(listeners)} listeners" if len(listeners) > 1 else spelling.format_endpoint(listeners[0].socket)
-    return [
-        findings.Finding(
-            rule=rule,
-            verdict=findings.UNKNOWN,
-            severity=severity,
-            message=f"{many}: {why}",
-            listener=listeners[0] if len(listeners) == 1 else None,
-            remedy=findings.NONE,
-            remedy_reason="nothing is known to be wrong; the reason says what could not be seen",
-            evidence={"reason": why, "listeners": len(listeners)},
-        )
-    ]
+def is_in_order(view: View) -> bool:
+    """No rule has anything to say, not even of something unknown. False also where that is not plain to see."""
+    links = view.locality.links.values()
+    if not (view.capabilities.address_flags and view.capabilities.link_state and links) or view.restarts is not None:
+        return False
+    identities = {listener.socket.identity for listener in view.listeners}
+    if len(identities) < len(view.listeners) or not all(map(_is_fine, view.listeners)):
+        return False
+    # Links that nobody needs are down on many a host: docker0 without containers, a second port without a cable.
+    if not any(map(addresses.is_down, links)):
+        return True
+    return not any(view.locality.down_links_of(listener.socket) for listener in view.listeners)
 
 
-def describe_holder(listener: bindings.Listener) -> str:
-    """The unit, else the processes, else why nobody is named: what a message calls the one who listens."""
-    ownership = listener.ownership
-    if ownership.service is not None:
-        unit = ownership.service.unit
-        return unit if ownership.service.manager == "systemd" else f"{ownership.service.manager} container {unit[:12]}"
-    names = sorted({owner.name for owner in ownership.owners})
-    if names:
-        return ", ".join(names)
-    return "the kernel" if ownership.status == "kernel" else "a process that cannot be seen"
+def _is_fine(listener: bindings.Listener) -> bool:
+    socket, binding, options = listener.socket, listener.binding, listener.options
+    # A pin that cannot be seen takes back that it is reachable, and so does one to a link that lacks the address.
+    if binding.state not in _FINE or not binding.reachable:
+        return False
+    if socket.protocol != bindings.TCP or options.reuseaddr:
+        return True
+    return listener.ownership.status == owners.KERNEL and options.reuseaddr is None

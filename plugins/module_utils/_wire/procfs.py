@@ -13,11 +13,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-PF_KTHREAD = 0x00200000  # include/linux/sched.h
-
 # As text: re compiles a pattern when it is first used, and keeps it; a run meets few of these.
 _OCTAL = rb"\\([0-7]{3})"
-_STAT = rb"(?s)\d+ \(.*\) (\S) ((?:-?\d{1,20} ){18,}-?\d{1,20})\n?\Z"
 
 
 class ProcfsError(Exception):
@@ -29,12 +26,6 @@ class ProcfsError(Exception):
         super().__init__(f"{source}, line {line}: {problem}")
 
 
-class Stat(NamedTuple):
-    state: str  # R, S, D, Z, …
-    flags: int  # PF_*
-    threads: int  # that are alive, the leader included until it is reaped
-
-
 class CgroupMount(NamedTuple):
     path: str  # mount point, as os.fsdecode would give it
     root: str  # the directory of the hierarchy that is mounted there; / is all of it
@@ -44,31 +35,6 @@ class CgroupMount(NamedTuple):
 def parse_comm(raw: bytes) -> bytes:
     """The name in /proc/PID/comm: up to 15 bytes of anything, newlines included, and then one newline."""
     return raw[:-1] if raw.endswith(b"\n") else raw
-
-
-def parse_effective_uid(raw: bytes) -> int:
-    """The effective uid in /proc/PID/status, as seen from the reader's user namespace. Raises ProcfsError.
-
-    The name in the first line cannot forge one: the kernel escapes newlines there (fs/proc/array.c proc_task_name).
-    """
-    before, found, rest = (b"\n" + raw).partition(b"\nUid:")
-    if not found:
-        raise ProcfsError("status", 1, "no line of uids")
-    uids = rest.partition(b"\n")[0].split()
-    if len(uids) != 4 or not all(uid.isdigit() and len(uid) <= 10 for uid in uids):
-        raise ProcfsError("status", before.count(b"\n") + 1, "not four uids")
-    return int(uids[1])
-
-
-def parse_stat(raw: bytes) -> Stat:
-    """/proc/PID/stat. The name in it may hold parentheses, blanks and newlines: its end is the *last* ')'. Raises
-    ProcfsError.
-    """
-    match = re.match(_STAT, raw)
-    if match is None:
-        raise ProcfsError("stat", 1, "not the fields of a process")
-    fields = match.group(2).split()
-    return Stat(match.group(1).decode("latin-1"), int(fields[5]), int(fields[16]))
 
 
 def parse_cgroup(raw: bytes) -> Optional[str]:

@@ -115,7 +115,7 @@ def parse_link(payload: bytes) -> addresses.Link:
         else None,
         mtu=netlink.parse_u32(attributes[IFLA_MTU], "the MTU") if IFLA_MTU in attributes else None,
         mac=mac.hex(":") if mac else None,
-        master=netlink.parse_u32(attributes[IFLA_MASTER], "the master") if IFLA_MASTER in attributes else 0,
+        master=_read_u32(attributes, IFLA_MASTER, "the master", 0),
         vrf_table=vrf_table,
     )
 
@@ -155,7 +155,7 @@ def parse_address(payload: bytes) -> Optional[addresses.Address]:
         prefixlen=prefixlen,
         ifindex=ifindex,
         scope=scope,
-        flags=netlink.parse_u32(attributes[IFA_FLAGS], "the flags") if IFA_FLAGS in attributes else flags8,
+        flags=_read_u32(attributes, IFA_FLAGS, "the flags", flags8),
         peer=other if other != ours else None,
         broadcast=broadcast,
         label=spelling.printable(attributes[IFA_LABEL].rstrip(b"\0")) if IFA_LABEL in attributes else None,
@@ -177,12 +177,12 @@ def parse_route(payload: bytes) -> Optional[addresses.Route]:
         raise netlink.MalformedMessage(f"a route to {len(destination)} bytes / {prefixlen}")
     return addresses.Route(
         family=FAMILY_NAMES[family],
-        table=netlink.parse_u32(attributes[RTA_TABLE], "the table") if RTA_TABLE in attributes else table,
+        table=_read_u32(attributes, RTA_TABLE, "the table", table),
         type=route_type,
         packed=destination,
         prefixlen=prefixlen,
-        ifindex=netlink.parse_u32(attributes[RTA_OIF], "the interface") if RTA_OIF in attributes else 0,
-        priority=netlink.parse_u32(attributes[RTA_PRIORITY], "the priority") if RTA_PRIORITY in attributes else 0,
+        ifindex=_read_u32(attributes, RTA_OIF, "the interface", 0),
+        priority=_read_u32(attributes, RTA_PRIORITY, "the priority", 0),
         flags=flags,
         tos=tos,
     )
@@ -192,10 +192,14 @@ def parse_rule(payload: bytes) -> tuple[int, int, bool]:
     """An RTM_NEWRULE: (priority, table, whether it sends every packet there). Raises MalformedMessage."""
     _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = netlink.unpack(_RULE, "rule message", payload)
     attributes = netlink.parse_attributes(payload, _RULE.size)
-    priority = netlink.parse_u32(attributes[FRA_PRIORITY], "the priority") if FRA_PRIORITY in attributes else 0
-    table = netlink.parse_u32(attributes[FRA_TABLE], "the table") if FRA_TABLE in attributes else table
+    priority = _read_u32(attributes, FRA_PRIORITY, "the priority", 0)
+    table = _read_u32(attributes, FRA_TABLE, "the table", table)
     suppressed = any(attributes.pop(name, _NO_SUPPRESSION) != _NO_SUPPRESSION for name in _SUPPRESSORS)
     narrowed = bool(
         dst_len or src_len or tos or flags & FIB_RULE_INVERT or suppressed or not _HARMLESS.issuperset(attributes)
     )
     return priority, table, action == FR_ACT_TO_TBL and not narrowed
+
+
+def _read_u32(attributes: dict[int, bytes], name: int, what: str, default: int) -> int:
+    return netlink.parse_u32(attributes[name], what) if name in attributes else default

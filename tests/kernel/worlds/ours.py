@@ -11,11 +11,11 @@ from typing import Callable
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import take_sample
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
     BackendUnavailable,
     select_backend,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.policy import Selection
 
 Answers = list[tuple[Socket, Binding]]
 Judge = Callable[[], Answers]

@@ -11,10 +11,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.argume
     InvalidOption,
     parse_confirm_after,
     parse_globs,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import (
+    make_socket_filter,
     parse_prefixes,
     parse_selection,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.policy import make_socket_filter
 from builders import make_socket
 
 

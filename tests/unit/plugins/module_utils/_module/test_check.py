@@ -13,14 +13,16 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import UNKNOWN_OWNERSHIP, Ownership
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import check
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import judgement
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import EVERYTHING, collect
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import collect
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
 from builders import make_address, make_backend, make_link, make_network, make_ownership, make_socket
 
 PRESENT = make_network([make_link()], [make_address("192.0.2.5/24")])
 GONE = make_network([make_link()])
+NGINX = Selection(("tcp", "udp"), (), (), ("nginx*",))
 PARAMS = {
     "fail_on": "error",
     "fail_on_unknown": False,
@@ -39,7 +41,7 @@ def run(*samples, params=(), **options):
 @pytest.fixture
 def sleeps(monkeypatch):
     seconds: list[float] = []
-    monkeypatch.setattr(f"{check.__name__}.time.sleep", seconds.append)
+    monkeypatch.setattr(f"{judgement.__name__}.time.sleep", seconds.append)
     return seconds
 
 
@@ -107,7 +109,7 @@ def test_an_empty_host_does_not_claim_that_all_is_valid():
 def test_intended_listeners_are_counted_and_not_flagged():
     backend = make_backend([([make_socket()], GONE)])
     intended = (Prefix(b"\xc0\x00\x02\x00", 24),)
-    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, EVERYTHING, intended))
+    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, intended=intended))
     assert result["summary"]["intended"] == 1
     assert result["msg"] == "1 looked at: 0 valid, 1 intended, 0 unknown"
     assert not result["failed"]
@@ -188,21 +190,21 @@ def test_listeners_of_unseen_units_are_named_in_a_gap_when_units_are_asked_for()
         5: make_ownership("redis.service"),
     }
     sockets = [make_socket(port=port) for port in ownerships]
-    collected = collect(make_backend([(sockets, PRESENT)], ownerships), EVERYTHING._replace(units=("nginx*",)))
+    collected = collect(make_backend([(sockets, PRESENT)], ownerships), NGINX)
     assert [listener.socket.port for listener in collected.view.listeners] == [1]
     assert [gap.subject for gap in collected.gaps] == ["whether 2 listeners match `units`"]
 
 
 def test_a_run_that_could_see_no_unit_does_not_read_as_a_success():
     backend = make_backend([([make_socket()], PRESENT)], {443: Ownership((), "denied", None)})
-    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, EVERYTHING._replace(units=("nginx*",))))
+    result, _gaps = check_bindings(PARAMS, lambda _params: collect(backend, NGINX))
     assert result["msg"].splitlines() == [
         "No listener was found to look at",
         "1 more were left out: it cannot be seen whether they match `units`",
     ]
     assert not result["failed"]
     strict = {**PARAMS, "fail_on_unknown": True}
-    result, _gaps = check_bindings(strict, lambda _params: collect(backend, EVERYTHING._replace(units=("nginx*",))))
+    result, _gaps = check_bindings(strict, lambda _params: collect(backend, NGINX))
     assert (result["failed"], result["failing"]) == (True, 1)
 
 

@@ -19,7 +19,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps im
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     netlink_socket,
     proc_sockets,
-    sysctls,
+)
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
+    network as network_reader,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
     BackendUnavailable,
@@ -69,7 +71,7 @@ def kernel(monkeypatch):
         monkeypatch.setattr(netlink_socket, "_open_channel", host.open)
         return host
 
-    monkeypatch.setattr(sysctls, "read_nonlocal_bind", lambda _family: False)
+    monkeypatch.setattr(network_reader, "read_nonlocal_bind", lambda _family: False)
     return put
 
 
@@ -212,7 +214,7 @@ def test_settings_that_cannot_be_read(kernel, monkeypatch):
         raise FileNotFoundError(2, "No such file or directory") if family == "ipv6" else PermissionError(13, "denied")
 
     kernel()
-    monkeypatch.setattr(sysctls, "read_nonlocal_bind", refuse)
+    monkeypatch.setattr(network_reader, "read_nonlocal_bind", refuse)
     network, gaps = NETLINK.read_network()
     assert (network.nonlocal_bind_ipv4, network.nonlocal_bind_ipv6) == (None, None)
     # A host without IPv6 has no such file, and no IPv6 socket that it could concern.

@@ -20,7 +20,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners 
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, processes, systemd
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.systemd_show import Listen, SocketUnit
-from builders import make_socket
+from builders import make_socket, name_all
 
 NGINX = Service("systemd", "nginx.service", "system")
 NGINX_PATH = "/system.slice/nginx.service"
@@ -96,7 +96,8 @@ class Host:
     def read(
         self, *sockets: Socket, every_process: Collection[int] = ()
     ) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
-        return read_owners(sockets, proc=str(self.proc), every_process=every_process)
+        found, gaps = read_owners(sockets, proc=str(self.proc), every_process=every_process)
+        return name_all(found, str(self.proc)), gaps
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backe
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroups import Cgroups
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.procfs import parse_cgroup2_mounts
+from builders import name_all
 
 NOBODY = 65534
 SYS_EXIT = {"x86_64": 60, "aarch64": 93}  # of one thread; asm-generic/unistd.h
@@ -152,6 +153,7 @@ def find_socket(port: int) -> Socket:
 def read(port: int, *, every_process: bool = False) -> tuple[Ownership, tuple[Gap, ...]]:
     row = find_socket(port)
     found, gaps = read_owners([row], every_process={row.inode} if every_process else ())
+    found = name_all(found)
     return found[row.inode], gaps
 
 
@@ -227,6 +229,7 @@ def test_a_listener_of_another_group_behind_what_is_passed_over(nursery: Nursery
     os.close(foreign)
     nursery.forget(passed.pid)
     found, _gaps = read_owners((find_socket(child.port), find_socket(passed.port)))
+    found = name_all(found)
     assert [find_pids(found[find_socket(port).inode]) for port in (child.port, passed.port)] == [[child.pid]] * 2
 
 

@@ -129,13 +129,14 @@ exec env -i container=test PATH="$PATH" "$3" --log-target=null
 """
 ASK = """
 import json, sys
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, owners
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, owners, services
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 if sys.argv[1] == "without cgroups":
     cgroups.Cgroups.read_pids = lambda self, cgroup_id: ()
     cgroups.Cgroups.read_path = lambda self, cgroup_id: None
 rows = select_backend("netlink").read_sockets(("tcp", "udp"))[0]
 found, gaps = owners.read_owners(rows)
+found = dict(zip(found, services.name_plain(list(found.values()))))
 rows = [[row.port, [owner.name for owner in found[row.inode].owners], found[row.inode].service] for row in rows]
 json.dump({"rows": sorted(rows), "gaps": gaps}, sys.stdout)
 """

@@ -352,7 +352,7 @@ TEST_OPEN = [
 
 @pytest.mark.parametrize(("_what", "network", "socket", "expected"), TEST_OPEN)
 def test_find_open_lookups(_what, network, socket, expected):
-    assert Locality(network).find_open_lookups([socket]) == expected
+    assert Locality(network).closer.find_open_lookups([socket]) == expected
 
 
 TEST_LINKS_OF = [

@@ -213,7 +213,7 @@ def look_up(network, sockets):
     tables = Locality(network)
     rows = (*network.routes_ipv4, *network.routes_ipv6)
     answers = {}
-    for vrf, packed in tables.find_open_lookups(sockets):
+    for vrf, packed in tables.closer.find_open_lookups(sockets):
         covering = [row for row in rows if Prefix(row.packed, row.prefixlen).covers(packed)]
         best = max(covering, key=lambda row: row.prefixlen, default=None)
         answers[vrf, packed] = 0 if best is None else best.type

@@ -10,30 +10,9 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire import procfs
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire import proc_stat, procfs
 from hypothesis import given
 from hypothesis import strategies as st
-
-STAT = b"812 (%s) S 1 812 812 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 4 0 5000 10000 200 18446744073709551615 1 1 0\n"
-TEST_STAT = [
-    (STAT % b"nginx", procfs.Stat("S", 4194560, 4)),
-    (STAT % b"a) Z 1 (b", procfs.Stat("S", 4194560, 4)),
-    (STAT % b"x\n) Z (\xff", procfs.Stat("S", 4194560, 4)),
-    (STAT % b") R 1 1 1 1 1 1 1", procfs.Stat("S", 4194560, 4)),
-]
-
-
-@pytest.mark.parametrize(("raw", "expected"), TEST_STAT)
-def test_parse_stat(raw: bytes, expected: procfs.Stat) -> None:
-    assert procfs.parse_stat(raw) == expected
-
-
-def test_parse_stat_of_this_process() -> None:
-    parsed = procfs.parse_stat(Path("/proc/self/stat").read_bytes())
-    assert parsed.state in "RS"
-    assert not parsed.flags & procfs.PF_KTHREAD
-    assert parsed.threads >= 1
-
 
 TEST_COMM = [(b"nginx\n", b"nginx"), (b"a\nb\n", b"a\nb"), (b"\n\n", b"\n"), (b"\n", b""), (b"", b"")]
 
@@ -41,25 +20,6 @@ TEST_COMM = [(b"nginx\n", b"nginx"), (b"a\nb\n", b"a\nb"), (b"\n\n", b"\n"), (b"
 @pytest.mark.parametrize(("raw", "expected"), TEST_COMM)
 def test_parse_comm(raw: bytes, expected: bytes) -> None:
     assert procfs.parse_comm(raw) == expected
-
-
-def test_parse_effective_uid() -> None:
-    assert procfs.parse_effective_uid(b"Name:\tx\\nUid:\t1\t1\t1\t1\nPid:\t1\nUid:\t1000\t33\t0\t33\nGid:\t0\n") == 33
-    assert procfs.parse_effective_uid(Path("/proc/self/status").read_bytes()) == os.geteuid()
-
-
-TEST_MALFORMED_STATUS = [
-    (b"", "no line of uids"),
-    (b"Name:\tx\n", "no line of uids"),
-    (b"Name:\tx\nUid:\t1\t2\t3\n", "line 2: not four uids"),
-    (b"Uid:\t1\t-2\t3\t4\n", "line 1: not four uids"),
-]
-
-
-@pytest.mark.parametrize(("raw", "problem"), TEST_MALFORMED_STATUS)
-def test_parse_effective_uid_refuses(raw: bytes, problem: str) -> None:
-    with pytest.raises(procfs.ProcfsError, match=problem):
-        procfs.parse_effective_uid(raw)
 
 
 TEST_CGROUP = [
@@ -114,11 +74,12 @@ def test_parse_cgroup2_mounts_refuses(raw: bytes) -> None:
 
 PARSERS: list[Callable[[bytes], object]] = [
     procfs.parse_comm,
-    procfs.parse_effective_uid,
-    procfs.parse_stat,
+    proc_stat.parse_effective_uid,
+    proc_stat.parse_stat,
     procfs.parse_cgroup,
     procfs.parse_cgroup2_mounts,
 ]
+STAT = b"812 (a b) S 1 812 812 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 4 0 5000 10000 200 18446744073709551615 1 1 0\n"
 SAMPLES = (STAT, MOUNTINFO, b"Uid:\t1\t2\t3\t4\n", b"0::/a\n")
 
 

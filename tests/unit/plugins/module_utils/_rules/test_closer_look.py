@@ -12,7 +12,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     RTNH_F_DEAD,
     Route,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.route_table import TableIndex
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.closer_look import TableIndex
 from builders import make_route
 
 FIRST, SECOND = make_route("203.0.113.9", 1), make_route("203.0.113.9", 2, RTN_UNICAST)
