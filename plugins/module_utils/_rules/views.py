@@ -42,7 +42,8 @@ def is_in_order(view: View) -> bool:
     # Links that nobody needs are down on many a host: docker0 without containers, a second port without a cable.
     if not any(map(addresses.is_down, links)):
         return True
-    return not any(view.locality.down_links_of(listener.socket) for listener in view.listeners)
+    places = {(listener.socket.packed, listener.socket.ifindex): listener.socket for listener in view.listeners}
+    return not any(map(view.locality.down_links_of, places.values()))
 
 
 def _is_fine(listener: bindings.Listener) -> bool:
