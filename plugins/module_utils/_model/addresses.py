@@ -8,6 +8,8 @@ Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtn
 be held against a dump byte by byte; `_module.interfaces` turns them into words.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Optional
 
 IFF_UP = 0x1
@@ -111,21 +113,21 @@ class Network(NamedTuple):
     A member that could not be read is None, and a Gap in the snapshot says why.
     """
 
-    links: Optional[tuple[Link, ...]]
-    addresses: Optional[tuple[Address, ...]]
-    routes_ipv4: Optional[tuple[Route, ...]]  # lookup order among equal prefixes
-    routes_ipv6: Optional[tuple[Route, ...]]
+    links: Optional[tuple[Link, ...]] = None
+    addresses: Optional[tuple[Address, ...]] = None
+    routes_ipv4: Optional[tuple[Route, ...]] = None  # lookup order among equal prefixes
+    routes_ipv6: Optional[tuple[Route, ...]] = None
     # Asked for and not there: the kernel then accepts any bind (inet_addr_type_table).
-    missing_tables_ipv4: frozenset[int]
-    local_first: Optional[bool]  # no policy rule comes before table `local`
+    missing_tables_ipv4: frozenset[int] = frozenset()
+    local_first: Optional[bool] = None  # no policy rule comes before table `local`
     # Until the first policy rule is added, IPv4 keeps tables local and main in one trie (fib_unmerge), so that a row of
     # main can decide what is local. False: they are apart, as rules beside the three of the kernel show. None: unknown.
-    ipv4_merged: Optional[bool]
-    nonlocal_bind_ipv4: Optional[bool]  # net.ipv4.ip_nonlocal_bind
-    nonlocal_bind_ipv6: Optional[bool]
+    ipv4_merged: Optional[bool] = None
+    nonlocal_bind_ipv4: Optional[bool] = None  # net.ipv4.ip_nonlocal_bind
+    nonlocal_bind_ipv6: Optional[bool] = None
     # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route, None = it could not be asked.
     # Only for what the tables above do not already answer.
-    lookups: dict[tuple[int, bytes], Optional[int]]
+    lookups: Mapping[tuple[int, bytes], Optional[int]] = MappingProxyType({})
 
 
 class Prefix(NamedTuple):
@@ -141,18 +143,7 @@ class Prefix(NamedTuple):
         return int.from_bytes(packed, "big") >> shift == int.from_bytes(self.packed, "big") >> shift
 
 
-NO_NETWORK = Network(
-    links=None,
-    addresses=None,
-    routes_ipv4=None,
-    routes_ipv6=None,
-    missing_tables_ipv4=frozenset(),
-    local_first=None,
-    ipv4_merged=None,
-    nonlocal_bind_ipv4=None,
-    nonlocal_bind_ipv6=None,
-    lookups={},
-)
+NO_NETWORK = Network()
 
 
 # -- what the bits of an address say (4 or 16 bytes in network order)

@@ -35,16 +35,15 @@ def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
         try:
             with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
                 rows += read_listeners(diag_socket, protocol)
-        except netlink_socket.NetlinkError as error:
-            if error.errno not in _NO_DIAG:
-                raise backends.UnreadableTable(
-                    f"the {protocol} sockets could not be read from sock_diag: {error}"
-                ) from error
-            rows += _read_proc(protocol, str(error), gaps)
-        except netlink.MalformedMessage as error:
-            raise backends.UnreadableTable(
-                f"the {protocol} sockets could not be read from sock_diag: {error}"
-            ) from error
+        except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
+            if getattr(error, "errno", None) not in _NO_DIAG:
+                reason = f"the {protocol} sockets could not be read from sock_diag: {error}"
+                raise backends.UnreadableTable(reason) from error
+            from . import proc_sockets
+
+            found, found_gaps = proc_sockets.read_proc_sockets(protocol, str(error))
+            rows += found
+            gaps += found_gaps
     return sort_sockets(rows), tuple(gaps)
 
 
@@ -64,14 +63,6 @@ def sort_sockets(rows: Iterable[bindings.Socket]) -> tuple[bindings.Socket, ...]
     """In the order of every result, each once: a hash table that changes during a dump can show a socket twice."""
     unique = {row.sort_key: row for row in rows}
     return tuple(unique[key] for key in sorted(unique))
-
-
-def _read_proc(protocol: str, reason: str, gaps: list[Gap]) -> list[bindings.Socket]:
-    from . import proc_sockets
-
-    sockets, found = proc_sockets.read_proc_sockets(protocol, reason)
-    gaps += found
-    return sockets
 
 
 def read_lookups(known: addresses.Network, wanted: Collection[tuple[int, bytes]]) -> backends.Networks:

@@ -70,9 +70,6 @@ def _read_tables(route_socket: netlink_socket.NetlinkSocket, gaps: list[Gap]) ->
         missing_tables_ipv4=frozenset(missing),
         local_first=rules[0] if rules is not None else None,
         ipv4_merged=False if rules is not None and rules[1] else None,
-        nonlocal_bind_ipv4=None,
-        nonlocal_bind_ipv6=None,
-        lookups={},
     )
 
 

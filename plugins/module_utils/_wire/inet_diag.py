@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .._model import bindings
 from . import netlink
@@ -37,13 +37,8 @@ _FREEBIND_BIT, _TRANSPARENT_BIT = (0x04, 0x20) if netlink.BYTE_ORDER == "little"
 _FAMILIES = {2: ("ipv4", 4), 10: ("ipv6", 16)}
 
 
-class _Extras(NamedTuple):
-    """What comes as attributes; None = this kernel does not say."""
-
-    v6only: Optional[bool]
-    cgroup_id: Optional[int]
-    freebind: Optional[bool]
-    transparent: Optional[bool]
+# v6only, cgroup id, freebind and transparent, which come as attributes; None = this kernel does not say.
+_Extras = tuple[Optional[bool], Optional[int], Optional[bool], Optional[bool]]
 
 
 def pack_listener_request(family: int, protocol: str) -> bytes:
@@ -85,6 +80,7 @@ def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[bindings.S
         extras = known.get(tail)
         if extras is None:
             extras = known[tail] = _parse_extras(tail)
+        v6only, cgroup_id, freebind, transparent = extras
         rows.append(
             bindings.Socket(
                 protocol,
@@ -92,14 +88,14 @@ def parse_listeners(payloads: Iterable[bytes], protocol: str) -> list[bindings.S
                 source[:length],
                 sport[0] << 8 | sport[1],
                 ifindex,
-                extras.v6only if length == 16 else None,
+                v6only if length == 16 else None,
                 wqueue if is_tcp else None,
                 rqueue if is_tcp else None,
                 uid,
                 inode,
-                extras.cgroup_id,
-                extras.freebind,
-                extras.transparent,
+                cgroup_id,
+                freebind,
+                transparent,
             )
         )
     return rows
@@ -112,7 +108,7 @@ def _parse_extras(tail: bytes) -> _Extras:
     options = attributes.get(INET_DIAG_SOCKOPT)
     if v6only == b"" or options == b"" or (cgroup_id is not None and len(cgroup_id) != 8):
         raise netlink.MalformedMessage("a socket row has an attribute of the wrong size")
-    return _Extras(
+    return (
         None if v6only is None else v6only[0] != 0,
         None if cgroup_id is None else int.from_bytes(cgroup_id, netlink.BYTE_ORDER),
         None if options is None else bool(options[0] & _FREEBIND_BIT),
