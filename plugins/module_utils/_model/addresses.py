@@ -8,8 +8,6 @@ Flags and types keep the kernel's own numbers (include/uapi/linux/if_addr.h, rtn
 be held against a dump byte by byte; `_module.interfaces` turns them into words.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple, Optional
 
 IFF_UP = 0x1
@@ -127,7 +125,7 @@ class Network(NamedTuple):
     nonlocal_bind_ipv6: Optional[bool] = None
     # (VRF ifindex or 0, packed) → RTN_* of the kernel's own route lookup, 0 = no route, None = it could not be asked.
     # Only for what the tables above do not already answer.
-    lookups: Mapping[tuple[int, bytes], Optional[int]] = MappingProxyType({})
+    lookups: dict[tuple[int, bytes], Optional[int]] = {}  # noqa: RUF012 -- shared, and nobody writes to a record
 
 
 class Prefix(NamedTuple):

@@ -135,6 +135,34 @@ def owner(pid: int, fd: int = 6, **more: Any) -> Owner:
     return Owner(pid, "nginx", "/usr/sbin/nginx", name_user(NOBODY), fd)._replace(**more)
 
 
+# Who holds socket 101, made in the cgroup of the first: (name, path).
+TEST_HOLDERS: list[list[tuple[str, str]]] = [
+    [("nginx", NGINX_PATH)],
+    [("nginx", NGINX_PATH), ("nginx", NGINX_PATH)],
+    [("nginx", NGINX_PATH), ("helper", "/system.slice/other.service")],
+    [("nginx", "/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service")],
+    [("systemd", "/user.slice/user-1000.slice/user@1000.service/init.scope")],
+    [("renamed", "/user.slice/user-1000.slice/user@1000.service/init.scope")],
+    [("nginx", f"/machine.slice/libpod-{'a' * 64}.scope")],
+    [("nginx", f"/docker/{'b' * 64}")],
+    [("conmon", NGINX_PATH)],
+    [("nginx", "/a.slice")],
+    [("nginx", "/x/init.scope/nginx.service")],
+]
+
+
+@pytest.mark.parametrize("holders", TEST_HOLDERS)
+def test_holders_that_are_plain_to_see_are_told_as_after_a_look_at_all_services(
+    host: Host, monkeypatch: pytest.MonkeyPatch, holders: list[tuple[str, str]]
+) -> None:
+    for pid, (name, path) in enumerate(holders, 50):
+        host.add_process(pid, [101], name=name, path=path)
+    row = make_socket(inode=101, cgroup_id=host.find_id(holders[0][1]))
+    quick = host.read(row)
+    monkeypatch.setattr(processes.ProcessWalk, "is_plainly_held", lambda _walk, _inode: False)
+    assert host.read(row) == quick
+
+
 def test_only_the_creators_group_is_looked_into(host: Host, touched: list[int]) -> None:
     host.add_process(50, [101])
     host.add_process(51, [101, 102])
