@@ -102,12 +102,13 @@ def _enlarge(channel: socket.socket, size: int) -> None:
 
 
 def _parse_change(message: netlink.Message) -> list[Change]:
-    gone = message.type in (rtnetlink.RTM_DELADDR, rtnetlink.RTM_DELLINK)
-    if message.type in _ADDRESS_MESSAGES:
-        address = rtnetlink.parse_address(message.payload)
+    message_type, _flags, _seq, payload = message
+    gone = message_type in (rtnetlink.RTM_DELADDR, rtnetlink.RTM_DELLINK)
+    if message_type in _ADDRESS_MESSAGES:
+        address = rtnetlink.parse_address(payload)
         return [Change(address, gone)] if address is not None else []
     # A bridge tells of its ports in the same group, as AF_BRIDGE: RTM_DELLINK means "left the bridge" there
     # (br_ifinfo_notify(), net/bridge/br_netlink.c).
-    if message.type in _LINK_MESSAGES and message.payload[:1] == bytes([rtnetlink.AF_UNSPEC]):
-        return [Change(rtnetlink.parse_link(message.payload), gone)]
+    if message_type in _LINK_MESSAGES and payload[:1] == bytes([rtnetlink.AF_UNSPEC]):
+        return [Change(rtnetlink.parse_link(payload), gone)]
     return []

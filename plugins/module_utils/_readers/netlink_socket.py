@@ -81,28 +81,29 @@ class NetlinkSocket:
         messages: list[netlink.Message] = []
         while not messages:
             messages = self._receive()
-        if messages[0].type == netlink.NLMSG_ERROR:
-            code = netlink.parse_error(messages[0].payload)
+        message_type, _flags, _seq, answer = messages[0]
+        if message_type == netlink.NLMSG_ERROR:
+            code = netlink.parse_error(answer)
             raise NetlinkError(os.strerror(code), code)
-        return messages[0].payload
+        return answer
 
     def _dump_once(self, request_type: int, payload: bytes) -> tuple[list[bytes], bool]:
         self._send(request_type, netlink.NLM_F_DUMP, payload)
         payloads: list[bytes] = []
         interrupted = False
         while True:
-            for message in self._receive():
-                interrupted = interrupted or bool(message.flags & netlink.NLM_F_DUMP_INTR)
-                if message.type in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
-                    code = netlink.parse_error(message.payload)
+            for message_type, flags, _seq, answer in self._receive():
+                interrupted = interrupted or bool(flags & netlink.NLM_F_DUMP_INTR)
+                if message_type in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
+                    code = netlink.parse_error(answer)
                     if code:
                         raise NetlinkError(os.strerror(code), code)
-                    if message.type == netlink.NLMSG_ERROR:
+                    if message_type == netlink.NLMSG_ERROR:
                         raise NetlinkError("the kernel acknowledged the request without answering it")
                     return payloads, interrupted
-                if message.type == netlink.NLMSG_OVERRUN:
+                if message_type == netlink.NLMSG_OVERRUN:
                     raise NetlinkError("the kernel lost a part of its answer (NLMSG_OVERRUN)", errno.ENOBUFS)
-                payloads.append(message.payload)
+                payloads.append(answer)
 
     def _send(self, request_type: int, flags: int, payload: bytes) -> None:
         self._seq += 1
@@ -132,7 +133,7 @@ class NetlinkSocket:
         return [
             message
             for message in netlink.parse_messages(bytes(memoryview(self._buffer)[:size]))
-            if message.seq == self._seq
+            if message[2] == self._seq
         ]
 
 

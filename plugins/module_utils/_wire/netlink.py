@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
@@ -37,11 +37,7 @@ class MalformedMessage(Exception):
     """The kernel's answer does not have the shape that its headers promise."""
 
 
-class Message(NamedTuple):
-    type: int
-    flags: int
-    seq: int
-    payload: bytes
+Message = tuple[int, int, int, bytes]  # type, flags, sequence number, payload
 
 
 def pack_message(message_type: int, flags: int, seq: int, payload: bytes) -> bytes:
@@ -61,7 +57,7 @@ def parse_messages(data: bytes) -> Iterator[Message]:
             raise MalformedMessage(
                 f"a netlink message of type {message_type} says {length} bytes where {end - offset} are left"
             )
-        yield Message(message_type, flags, seq, data[offset + _HEADER.size : offset + length])
+        yield message_type, flags, seq, data[offset + _HEADER.size : offset + length]
         offset += (length + 3) & ~3
 
 

@@ -33,14 +33,14 @@ def address(family: int = 2) -> bytes:
 
 # message, type of the change's subject, gone
 TEST_MESSAGES = [
-    (Message(NEWLINK, 0, 0, link()), Link, False),
-    (Message(DELLINK, 0, 0, link()), Link, True),
-    (Message(NEWADDR, 0, 0, address()), Address, False),
-    (Message(DELADDR, 0, 0, address()), Address, True),
-    (Message(DELLINK, 0, 0, link(BRIDGE)), None, None),
-    (Message(NEWLINK, 0, 0, link(BRIDGE)), None, None),
-    (Message(NEWADDR, 0, 0, address(16)), None, None),
-    (Message(NEWROUTE, 0, 0, b"?"), None, None),
+    ((NEWLINK, 0, 0, link()), Link, False),
+    ((DELLINK, 0, 0, link()), Link, True),
+    ((NEWADDR, 0, 0, address()), Address, False),
+    ((DELADDR, 0, 0, address()), Address, True),
+    ((DELLINK, 0, 0, link(BRIDGE)), None, None),
+    ((NEWLINK, 0, 0, link(BRIDGE)), None, None),
+    ((NEWADDR, 0, 0, address(16)), None, None),
+    ((NEWROUTE, 0, 0, b"?"), None, None),
 ]
 
 
@@ -53,7 +53,7 @@ def test_change(message: Message, kind: object, gone: object) -> None:
 @given(st.sampled_from((NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE)), st.binary(max_size=120))
 def test_anything_is_a_change_or_the_typed_error(number: int, payload: bytes) -> None:
     try:
-        changes = _parse_change(Message(number, 0, 0, payload))
+        changes = _parse_change((number, 0, 0, payload))
     except MalformedMessage:
         return
     assert len(changes) <= 1

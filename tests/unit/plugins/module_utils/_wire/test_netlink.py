@@ -11,7 +11,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._wire.netlink 
     NLM_F_DUMP,
     NLM_F_REQUEST,
     MalformedMessage,
-    Message,
     pack_attribute,
     pack_message,
     parse_attributes,
@@ -32,7 +31,7 @@ def test_messages_round_trip(given_messages):
     for parts in given_messages:
         message = pack_message(*parts)
         packed += message + bytes(-len(message) % 4)
-    expected = [Message(kind, flags | NLM_F_REQUEST, seq, payload) for kind, flags, seq, payload in given_messages]
+    expected = [(kind, flags | NLM_F_REQUEST, seq, payload) for kind, flags, seq, payload in given_messages]
     assert list(parse_messages(packed)) == expected
 
 
@@ -55,7 +54,7 @@ def test_messages_from_any_bytes(data):
         messages = list(parse_messages(data))
     except MalformedMessage:
         return
-    assert sum(16 + len(message.payload) for message in messages) <= len(data)
+    assert sum(16 + len(payload) for _type, _flags, _seq, payload in messages) <= len(data)
 
 
 def test_request_header():
