@@ -5,8 +5,8 @@
 """What a run of bind_check may import on a host where all is well, and what it may bring along.
 
 Every imported source is compiled on the host on every run, beside the 190 ms of a module that does nothing. Comments
-and docstrings cost next to nothing there, so they are not counted. Whatever is sent, imported or not, is also parsed on the
-controller, once in a play: 0.4 ms per kB of code, and 0.08 ms per name that is imported from a module and is none
+and docstrings cost next to nothing there, so they are not counted. Whatever is sent, imported or not, is also parsed on
+the controller, once in a play: 0.4 ms per kB of code, and 0.08 ms per name that is imported from a module and is none
 itself, as each is first looked for as a file. `make bench` measures what comes of it.
 """
 
@@ -37,7 +37,7 @@ IMPORTED_FILES = 25
 FROZEN_DATACLASSES = 8
 # What was tried out to keep a check near a ping: 60 kB in 18 files with 8 frozen dataclasses. Milliseconds on the host:
 # for a thousand characters of code, compiled twice as Python does in a zip file, for a file to be found, and for a
-# frozen dataclass. Without any dataclass the same price buys more code. (_module/quick_start.py has each compiled once.)
+# frozen dataclass. Without any dataclass the same price buys more code.
 COMPILE, FIND, DEFINE = 0.32, 0.12, 0.65
 PRICE = COMPILE * 60 + FIND * 18 + DEFINE * 8
 SENT_CODE = 229_500
