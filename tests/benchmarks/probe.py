@@ -9,6 +9,7 @@ Started in the namespace that is measured. The first call of each reading import
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import sys
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Callable
 
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.listing import list_listeners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_occupants
@@ -117,6 +119,7 @@ READINGS: dict[str, Callable[[], int]] = {
 
 
 def main() -> None:
+    gc.set_threshold(quick_start.NEW_OBJECTS)  # as in every run of a module
     for line in sys.stdin:
         reading = READINGS[line.strip()]
         start, worked = time.perf_counter(), time.process_time()

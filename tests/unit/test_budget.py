@@ -32,7 +32,7 @@ COLLECTIONS = CHECKOUT / "collections"
 PACKAGE = "ansible_collections.infracheck.bindings.plugins.module_utils"
 FOLDER = CHECKOUT / "plugins" / "module_utils"
 
-IMPORTED_CODE = 72_600  # characters
+IMPORTED_CODE = 73_200  # characters
 IMPORTED_FILES = 25
 FROZEN_DATACLASSES = 8
 # What was tried out to keep a check near a ping: 60 kB in 18 files with 8 frozen dataclasses. Milliseconds on the host:
@@ -40,7 +40,7 @@ FROZEN_DATACLASSES = 8
 # frozen dataclass. Without any dataclass the same price buys more code.
 COMPILE, FIND, DEFINE = 0.32, 0.12, 0.65
 PRICE = COMPILE * 60 + FIND * 18 + DEFINE * 8
-SENT_CODE = 229_500
+SENT_CODE = 230_200
 IMPORTED_NAMES = 50
 
 # In a network namespace with two healthy listeners of its own, made in a cgroup as a unit has one, and a link that

@@ -48,7 +48,7 @@ def collect_asked(params: dict[str, Any], named: bool = True) -> Collected:
     """What a module's shared options ask for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     selection: Optional[selections.Selection] = None
     intended: tuple[addresses.Prefix, ...] = ()
-    if any(params[option] for option in _NARROWING) or not set(params["protocols"]).issuperset(_PROTOCOLS):
+    if any(params[option] for option in _NARROWING) or tuple(params["protocols"]) != _PROTOCOLS:
         from . import selections
 
         selection = selections.parse_selection(params)
@@ -126,12 +126,13 @@ def take_sample(
         portable = portable_locality.PortableLocality(network, backend.capabilities, intended)
         return Sample(sockets, [portable.judge(socket) for socket in sockets], Locality(network, intended), gaps)
     locality = Locality(network, intended)
-    if not all(map(locality.judge_plainly, sockets)):
+    verdicts = [binding for binding in map(locality.judge_plainly, sockets) if binding is not None]
+    if len(verdicts) < len(sockets):
         from . import second_look
 
         locality, more_gaps = second_look.complete_network(backend, locality, sockets)
-        gaps += more_gaps
-    return Sample(sockets, [locality.judge(socket) for socket in sockets], locality, gaps)
+        verdicts, gaps = list(map(locality.judge, sockets)), gaps + more_gaps
+    return Sample(sockets, verdicts, locality, gaps)
 
 
 def _find_doubtful(sample: Sample) -> list[int]:

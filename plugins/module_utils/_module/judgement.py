@@ -35,7 +35,10 @@ def judge(params: dict[str, Any], collected: collect.Collected, confirm_after: f
     notes: list[str] = []
     if confirm_after and engine.may_pass(found):
         time.sleep(confirm_after)
-        collected, again = _apply_rules(params, look(), slugs)
+        collected = look()
+        again: list[findings.Finding] = []
+        if not views.is_in_order(collected.view):
+            collected, again = _apply_rules(params, collected, slugs)
         found, notes = _keep_confirmed(found, again)
     failing = len(engine.find_failing(found, params["fail_on"], params["fail_on_unknown"]))
     return Judgement(collected, found, notes, failing)
@@ -45,8 +48,6 @@ def _apply_rules(
     params: dict[str, Any], collected: collect.Collected, slugs: Collection[str]
 ) -> tuple[collect.Collected, list[findings.Finding]]:
     """Connections are read only where they matter: on ports of listeners that are known to lack SO_REUSEADDR."""
-    if views.is_in_order(collected.view):
-        return collected, []
     view = collected.view
     collected = collected._replace(view=view._replace(listeners=tuple(services.name_services(view.listeners))))
     if restart_blocked.SLUG in slugs and any(map(restart_blocked.may_be_blocked, collected.view.listeners)):

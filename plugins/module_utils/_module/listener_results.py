@@ -49,6 +49,8 @@ def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link
 
 
 def _render_service(ownership: owners.Ownership) -> Optional[results.Json]:
+    if ownership.cgroup is not None:
+        raise AssertionError("services are named before anybody is told of them")
     return ownership.service._asdict() if ownership.service is not None else None
 
 

@@ -50,8 +50,8 @@ class CompileOnce:
 
 
 # New objects between two looks: some for the longest waits, whose batches of events do not live as long as the run.
-_NEW_OBJECTS = 100_000
+NEW_OBJECTS = 100_000
 
 if isinstance(globals().get("__loader__"), zipimporter):
-    gc.set_threshold(_NEW_OBJECTS)
+    gc.set_threshold(NEW_OBJECTS)
     sys.meta_path.insert(0, CompileOnce)

@@ -35,7 +35,7 @@ class Backend(NamedTuple):
     read_lookups(network, wanted): the network with the kernel's answers for the (VRF, address) pairs.
     read_merged(network): the network with `ipv4_merged`.
     read_owners(sockets, every_holder): one Ownership per socket in their order; those at the positions `every_holder`
-    are looked for in every process of the host.
+    are looked for in every process of the host. A service may still be to be named (Ownership.cgroup): services.py.
     read_options(sockets, ownerships): one Options per socket in their order; None where this source has none.
     """
 

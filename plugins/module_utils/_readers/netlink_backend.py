@@ -91,7 +91,8 @@ def read_live_options(
 
     options, gaps = socket_options.read_options(sockets, ownerships)
     unread = [owned for read, owned in zip(options, ownerships) if read.reason is not None]
-    if any(owned.cgroup or (owned.service is not None and owned.service.unit.endswith(".socket")) for owned in unread):
+    named = [owned.service.unit for owned in unread if owned.service is not None]
+    if any(unit.endswith(".socket") for unit in named) or any(owned.cgroup is not None for owned in unread):
         from . import services, socket_units
 
         return socket_units.read_unit_options(sockets, services.name_plain(ownerships), options, gaps)

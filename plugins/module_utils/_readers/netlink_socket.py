@@ -78,10 +78,10 @@ class NetlinkSocket:
     def ask(self, request_type: int, payload: bytes) -> bytes:
         """The payload of the one message that answers a request. Raises NetlinkError with the kernel's errno."""
         self._send(request_type, 0, payload)
-        messages: list[netlink.Message] = []
+        messages: list[tuple[int, int, bytes]] = []
         while not messages:
             messages = self._receive()
-        message_type, _flags, _seq, answer = messages[0]
+        message_type, _flags, answer = messages[0]
         if message_type == netlink.NLMSG_ERROR:
             code = netlink.parse_error(answer)
             raise NetlinkError(os.strerror(code), code)
@@ -92,7 +92,7 @@ class NetlinkSocket:
         payloads: list[bytes] = []
         interrupted = False
         while True:
-            for message_type, flags, _seq, answer in self._receive():
+            for message_type, flags, answer in self._receive():
                 interrupted = interrupted or bool(flags & netlink.NLM_F_DUMP_INTR)
                 if message_type in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
                     code = netlink.parse_error(answer)
@@ -112,9 +112,9 @@ class NetlinkSocket:
         except OSError as error:
             raise NetlinkError(f"the request could not be sent: {error.strerror}", error.errno) from error
 
-    def _receive(self) -> list[netlink.Message]:
-        """The messages of one datagram that answer the present request; those of an earlier, abandoned one are
-        passed over.
+    def _receive(self) -> list[tuple[int, int, bytes]]:
+        """Type, flags and payload of each message in one datagram; what answers an earlier, abandoned request is passed
+        over.
         """
         try:
             size, _ancillary, flags, sender = self._channel.recvmsg_into([self._buffer])
@@ -131,9 +131,9 @@ class NetlinkSocket:
         if sender[0] != 0:  # port 0 is the kernel; anybody else with CAP_NET_ADMIN may write to this socket too
             return []
         return [
-            message
-            for message in netlink.parse_messages(bytes(memoryview(self._buffer)[:size]))
-            if message[2] == self._seq
+            (message_type, flags, payload)
+            for message_type, flags, seq, payload in netlink.parse_messages(bytes(memoryview(self._buffer)[:size]))
+            if seq == self._seq
         ]
 
 

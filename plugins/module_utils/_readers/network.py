@@ -133,6 +133,7 @@ def _read_family_rules(route_socket: netlink_socket.NetlinkSocket, family: int) 
 
 
 def or_gap(gaps: list[Gap], source: str, subject: str, read: Callable[[], _T]) -> Optional[_T]:
+    """What `read` gives, or None and one more Gap; no Gap for an IPv6 setting that is not there."""
     try:
         return read()
     except (netlink_socket.NetlinkError, netlink.MalformedMessage, OSError) as error:

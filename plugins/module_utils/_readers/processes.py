@@ -36,6 +36,7 @@ class ProcessWalk:
         self.proc = proc
         self._links = {f"socket:[{inode}]": inode for inode in inodes if inode}
         self._users: dict[int, str] = {}
+        self._ordinary: dict[int, bool] = {}
         self.seen: set[int] = set()
         self.owners: dict[int, list[owners.Owner]] = {}
         self.paths: dict[int, Optional[str]] = {}
@@ -67,15 +68,22 @@ class ProcessWalk:
                 self.denied[pid] = error.errno or 0
 
     def sort_holders(self, inode: int) -> tuple[owners.Owner, ...]:
-        return tuple(sorted(self.owners.get(inode, ()), key=lambda owner: (owner.pid, owner.fd)))
+        holders = self.owners.get(inode, ())
+        return tuple(holders if len(holders) < 2 else sorted(holders, key=lambda owner: (owner.pid, owner.fd)))
 
     def is_plainly_held(self, inode: int) -> bool:
         """By processes of one cgroup, none of which holds sockets for others: its service is theirs, whatever it is."""
-        holders = self.owners.get(inode, ())
-        paths = {self.paths[owner.pid] for owner in holders}
-        if len(paths) != 1 or _MANAGER_SCOPE in (paths.pop() or ""):
+        holders = self.owners.get(inode)
+        if not holders:
             return False
-        return not any(owner.pid == 1 or owner.name in PUBLISHERS for owner in holders)
+        path = self.paths[holders[0].pid]
+        return all(self.paths[owner.pid] == path and self._is_ordinary(owner) for owner in holders)
+
+    def _is_ordinary(self, owner: owners.Owner) -> bool:
+        if owner.pid not in self._ordinary:
+            manages = owner.pid == 1 or _MANAGER_SCOPE in (self.paths[owner.pid] or "")
+            self._ordinary[owner.pid] = not manages and owner.name not in PUBLISHERS
+        return self._ordinary[owner.pid]
 
     def _look(self, pid: int, directory: int, enough: Collection[int]) -> None:
         found = self._scan(directory, "fd", enough)
@@ -91,7 +99,8 @@ class ProcessWalk:
             self.seen.discard(pid)
         for inode, descriptor in found:
             holders = self.owners.setdefault(inode, [])
-            if all((owner.pid, owner.fd) != (pid, descriptor) for owner in holders):
+            # Looked into again, it shows the same ones.
+            if not holders or all((owner.pid, owner.fd) != (pid, descriptor) for owner in holders):
                 holders.append(owners.Owner(pid, name, exe, user, descriptor))
 
     def _scan(self, directory: int, name: str, enough: Collection[int] = ()) -> Optional[list[tuple[int, int]]]:

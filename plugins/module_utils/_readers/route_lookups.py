@@ -31,8 +31,6 @@ def add_lookups(
     network: addresses.Network, wanted: Collection[tuple[int, bytes]]
 ) -> tuple[addresses.Network, tuple[Gap, ...]]:
     """With the kernel's answers for each (VRF ifindex or 0, address). Never raises."""
-    if not wanted:
-        return network, ()
     try:
         with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
             return network._replace(lookups=read_lookups(route_socket, wanted)), ()

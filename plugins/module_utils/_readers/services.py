@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The unit or container of a socket, from its holders; from its creator where they do not tell (creators.py)."""
+"""The unit or container of a socket: named from the cgroup of its holders, where who holds it was plain to see
+(name_services); else found from its holders, or from its creator where they do not tell (Services, creators.py).
+"""
 
 from __future__ import annotations
 

@@ -75,9 +75,10 @@ class Locality:
     def judge_plainly(self, socket: bindings.Socket) -> Optional[bindings.Binding]:
         """The same, or None where that takes a closer look: not seen whether it is pinned, tentative, …"""
         key = (socket.packed, socket.ifindex)
-        if key not in self._plain:
-            self._plain[key] = self._judge_plainly(*key)
-        return self._plain[key]
+        try:
+            return self._plain[key]
+        except KeyError:
+            return self._plain.setdefault(key, self._judge_plainly(*key))
 
     def _judge_plainly(self, bind_address: bytes, pin: Optional[int]) -> Optional[bindings.Binding]:
         if pin is None or (pin and pin not in self.links):
@@ -85,9 +86,9 @@ class Locality:
         target = self.target(bind_address, pin)
         if not any(target.packed):
             return WILDCARD
-        if addresses.is_multicast(target.packed):
-            return GROUP
         present = self._find_present(target)
+        if addresses.is_multicast(target.packed):
+            return None if pin and present else GROUP  # a link can have a group as an address
         if not (self._is_own(target) and any(map(addresses.is_usable, present))):
             return None
         if pin and all(address.ifindex != pin for address in present):

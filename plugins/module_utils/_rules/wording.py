@@ -34,6 +34,8 @@ def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener
 def describe_holder(listener: bindings.Listener) -> str:
     """The unit, else the processes, else why nobody is named: what a message calls the one who listens."""
     ownership = listener.ownership
+    if ownership.cgroup is not None:
+        raise AssertionError("services are named before anybody is told of them")
     if ownership.service is not None:
         unit = ownership.service.unit
         return unit if ownership.service.manager == "systemd" else f"{ownership.service.manager} container {unit[:12]}"

@@ -12,12 +12,20 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import UNKNOWN_OWNERSHIP, Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
+    UNKNOWN_OWNERSHIP,
+    Owner,
+    Ownership,
+    Service,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import judgement
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import collect
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.listener_results import render_listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import backends
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.wording import describe_holder
 from builders import make_address, make_backend, make_link, make_network, make_ownership, make_socket
 
 PRESENT = make_network([make_link()], [make_address("192.0.2.5/24")])
@@ -226,3 +234,68 @@ def test_what_two_sockets_of_one_binding_hide_is_still_counted(sleeps):
 def test_two_runs_say_the_same():
     sockets = [make_socket(port=port) for port in (3, 1, 2)]
     assert run((sockets, GONE)) == run((list(reversed(sockets)), GONE))
+
+
+UNNAMED = {
+    443: Ownership((Owner(50, "python3", None, "root", 6),), "found", None, cgroup="/system.slice/nginx.service")
+}
+DEFAULTS = {
+    **PARAMS, "backend": "auto", "protocols": ["tcp", "udp"], "ports": [], "addresses": [], "units": [],
+    "intended_addresses": [], "all_owners": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def asking(monkeypatch):
+    """What bind_check says with these options of a host with one listener, whose holder was plain to see."""
+
+    def ask(network, **params):
+        backend = make_backend([([make_socket()], network)], UNNAMED)
+        monkeypatch.setattr(backends, "select_backend", lambda _name: backend)
+        return check_bindings({**DEFAULTS, **params})[0]
+
+    return ask
+
+
+def test_a_finding_names_the_unit_that_was_not_asked_for_before(asking):
+    (finding,) = asking(GONE)["findings"]
+    assert finding["listener"]["service"]["unit"] == "nginx.service"
+    assert finding["message"].startswith("nginx.service listens")
+
+
+def test_listeners_that_are_included_have_their_units(asking):
+    (listener,) = asking(PRESENT, include_listeners=True)["listeners"]
+    assert listener["service"]["unit"] == "nginx.service"
+
+
+@pytest.mark.parametrize(("pattern", "count"), [("nginx*", 1), ("apache*", 0)])
+def test_units_are_named_before_they_are_selected(asking, pattern, count):
+    assert asking(PRESENT, units=[pattern])["summary"]["listeners"] == count
+
+
+def test_whoever_does_not_say_otherwise_gets_named_services():
+    (listener,) = collect(make_backend([([make_socket()], PRESENT)], UNNAMED)).view.listeners
+    assert listener.ownership.service == Service("systemd", "nginx.service", "system")
+    assert listener.ownership.cgroup is None
+
+
+def test_a_service_that_was_not_named_is_told_to_nobody():
+    (listener,) = collect(make_backend([([make_socket()], PRESENT)], UNNAMED), named=False).view.listeners
+    for tell in (describe_holder, lambda unnamed: render_listener(unnamed, {})):
+        with pytest.raises(AssertionError, match="named before"):
+            tell(listener)
+
+
+def test_each_option_that_narrows_down_does(asking):
+    assert asking(GONE, intended_addresses=["192.0.2.0/24"])["summary"]["intended"] == 1
+    assert asking(PRESENT, protocols=["udp"])["summary"]["listeners"] == 0
+    assert asking(PRESENT, ports=["80"])["summary"]["listeners"] == 0
+    assert asking(PRESENT, addresses=["198.51.100.0/24"])["summary"]["listeners"] == 0
+    assert asking(PRESENT)["summary"]["listeners"] == 1
+
+
+def test_what_closed_meanwhile_is_not_looked_for():
+    asked: list[tuple[Any, ...]] = []
+    kept, fine = make_socket(port=2), make_socket("0.0.0.0", 1)
+    collect(make_backend([([make_socket(port=1), kept, fine], GONE), ([kept, fine], GONE)], asked=asked))
+    assert asked[-1] == ("owners", [1])

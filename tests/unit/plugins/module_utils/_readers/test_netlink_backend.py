@@ -14,11 +14,14 @@ from ipaddress import ip_address
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import RTN_LOCAL, RTN_UNICAST
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import UNKNOWN, VALID
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import UNKNOWN, VALID, Options
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     netlink_socket,
     proc_sockets,
+    socket_options,
+    socket_units,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     network as network_reader,
@@ -28,7 +31,10 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backe
     UnreadableTable,
     select_backend,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import NETLINK
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import (
+    NETLINK,
+    read_live_options,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from builders import make_link, make_route, make_socket
 from fake_kernel import FakeHost
@@ -78,7 +84,7 @@ def kernel(monkeypatch):
 @pytest.fixture
 def proc_net(monkeypatch):
     """What /proc/net shows where it is read instead; the list collects (protocol, reason)."""
-    asked = []
+    asked: list[Any] = []
 
     def read(protocol, reason):
         asked.append((protocol, reason))
@@ -323,14 +329,6 @@ def test_lookups(kernel, _what, answer, expected):
     assert gaps == ()
 
 
-def test_no_lookup_asks_nothing(kernel):
-    host = kernel()
-    network, _gaps = NETLINK.read_network()
-    opened = len(host.channels)
-    assert NETLINK.read_lookups(network, []) == (network, ())
-    assert len(host.channels) == opened
-
-
 @pytest.mark.parametrize("answer", [[b"\x02"], [b""]])
 def test_lookup_that_is_no_route_is_a_gap(kernel, answer):
     kernel()
@@ -376,3 +374,27 @@ def test_netlink_is_for_linux(monkeypatch):
     monkeypatch.setattr("sys.platform", "freebsd14")
     with pytest.raises(BackendUnavailable, match="this host runs freebsd14; use backend=psutil"):
         select_backend("netlink")
+
+
+SOCKET_UNIT = Service("systemd", "web.socket", "system")
+TEST_UNREAD = [
+    (Ownership((), "found", None, cgroup="/system.slice/web.socket"), SOCKET_UNIT),
+    (Ownership((), "found", SOCKET_UNIT), SOCKET_UNIT),
+    (Ownership((), "found", Service("systemd", "web.service", "system")), None),
+    (Ownership((), "kernel", None), None),
+]
+
+
+@pytest.mark.parametrize(("ownership", "asked_for"), TEST_UNREAD)
+def test_systemd_is_asked_only_for_options_of_what_may_be_its_own(monkeypatch, ownership, asked_for):
+    asked: list[Any] = []
+    unread = [Options(reason="denied")]
+    monkeypatch.setattr(socket_options, "read_options", lambda _sockets, _ownerships: (unread, ()))
+
+    def ask(_sockets, ownerships, options, gaps):
+        asked.extend(owned.service for owned in ownerships)
+        return options, gaps
+
+    monkeypatch.setattr(socket_units, "read_unit_options", ask)
+    assert read_live_options([make_socket()], [ownership]) == (unread, ())
+    assert asked == ([] if asked_for is None else [asked_for])

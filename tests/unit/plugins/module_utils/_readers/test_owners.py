@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -158,9 +159,46 @@ def test_holders_that_are_plain_to_see_are_told_as_after_a_look_at_all_services(
     for pid, (name, path) in enumerate(holders, 50):
         host.add_process(pid, [101], name=name, path=path)
     row = make_socket(inode=101, cgroup_id=host.find_id(holders[0][1]))
-    quick = host.read(row)
+    quick, slow = tell_twice(host, monkeypatch, row)
+    assert quick == slow
+
+
+def tell_twice(host: Host, monkeypatch: pytest.MonkeyPatch, *rows: Socket) -> list[Any]:
+    """What is said as it is, and where nothing counts as plain."""
+    told = [host.read(*rows)]
     monkeypatch.setattr(processes.ProcessWalk, "is_plainly_held", lambda _walk, _inode: False)
-    assert host.read(row) == quick
+    return [*told, host.read(*rows)]
+
+
+def test_a_socket_held_in_two_groups_is_of_neither(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.add_process(50, [101])
+    host.add_process(51, [101, 102], path="/system.slice/other.service")
+    first = make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH))
+    second = make_socket(port=80, inode=102, cgroup_id=host.find_id("/system.slice/other.service"))
+    quick, slow = tell_twice(host, monkeypatch, first, second)
+    assert quick == slow
+    assert quick[0][101].service is None
+    assert [gap.reason for gap in quick[1]] == ["processes of several hold it: nginx.service, other.service"]
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_what_pid_1_may_hold_is_never_plain(host: Host, monkeypatch: pytest.MonkeyPatch, denied: bool) -> None:
+    def refuse() -> list[SocketUnit]:
+        raise systemd.SystemdError("no answer")
+
+    monkeypatch.setattr(systemd, "read_socket_units", refuse)
+    shutil.rmtree(host.proc / "1")
+    host.add_process(1, [101], name="systemd", path=NGINX_PATH, denied=denied)
+    if denied:
+        host.add_process(50, [101])
+    group = NGINX_PATH
+    if denied:  # made in the group of a .socket unit, by a helper of PID 1
+        group = "/system.slice/web.socket"
+        (host.cgroup / group[1:]).mkdir()
+        (host.cgroup / group[1:] / "cgroup.procs").write_text("1\n50\n")
+    quick, slow = tell_twice(host, monkeypatch, make_socket(inode=101, cgroup_id=host.find_id(group)))
+    assert quick == slow
+    assert quick[0][101].service == (Service("systemd", "web.socket", "system") if denied else None)
 
 
 def test_only_the_creators_group_is_looked_into(host: Host, touched: list[int]) -> None:

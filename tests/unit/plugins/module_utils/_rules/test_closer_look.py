@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import (
@@ -14,8 +14,10 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     RTN_LOCAL,
     RTN_UNICAST,
     RTNH_F_DEAD,
+    Network,
     Route,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.closer_look import TableIndex
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from builders import make_address, make_link, make_network, make_route, make_socket
@@ -57,78 +59,63 @@ def test_ipv6() -> None:
     assert table.find(bytes(15) + b"\1") == DEFAULT6
 
 
-# Worlds around four addresses that links may have, in a VRF and outside of it, with the rows of table local or without.
+# Worlds in which most is well: links, in a VRF or not, that have some of these addresses, with the rows of table local
+# that belong to them, and one or two things that are otherwise.
 VRF = make_link(8, "vrf8", kind="vrf", vrf_table=100)
-HOSTS = ("192.0.2.5", "2001:db8::5", "fe80::5", "::1")
-links = st.builds(
-    lambda masters, missing: [
-        *(
-            make_link(index, f"eth{index}", master=master)
-            for index, master in enumerate(masters, 1)
-            if index != missing
-        ),
-        VRF,
-    ],
-    st.tuples(st.sampled_from([0, 0, 8]), st.sampled_from([0, 0, 8])),
-    st.sampled_from([0, 0, 0, 1, 2]),
-)
-present = st.lists(
-    st.builds(
-        make_address,
-        st.sampled_from(HOSTS).map(lambda host: f"{host}/{64 if ':' in host else 24}"),
-        st.integers(1, 2),
-        st.sampled_from([0x80, 0x80, 0x80, 0x40, 0x44, 0x48]),
-    ),
-    min_size=1,
-    max_size=4,
-)
-rows = st.lists(
-    st.builds(
+BLOCKS = ("192.0.2.0/24", "2001:db8::/32", "fe80::/64", "0.0.0.0/0", "::/0")
+HOSTS = ("192.0.2.5", "192.0.2.0", "2001:db8::5", "2001:db8::", "fe80::5", "::1", "224.0.0.99", "ff05::99")
+OTHERS = ("::ffff:192.0.2.5", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "203.0.113.9")
+SEEN = [0x80, 0x80, 0x80, 0x80, 0x40, 0x44, 0x48]
+NOTHING: dict[str, Any] = {}
+OTHERWISE: list[dict[str, Any]] = [
+    {"local_first": False}, {"local_first": None}, {"ipv4_merged": True}, {"ipv4_merged": None}, {"links": None},
+    {"missing_tables_ipv4": frozenset((255,))}, {"addresses": None}, {"routes_ipv4": None}, {"routes_ipv6": None},
+    {"nonlocal_bind_ipv4": True}, {"nonlocal_bind_ipv6": None},
+    {"lookups": {(vrf, make_socket(host).packed): kind for host in HOSTS for vrf, kind in ((0, RTN_UNICAST), (8, 0))}},
+]  # fmt: skip
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Network, Socket]:
+    masters = draw(st.sampled_from([(0, 0), (0, 8), (8, 8)]))
+    hosts = draw(st.lists(st.sampled_from(HOSTS), min_size=1, max_size=3))
+    found = [make_address(f"{host}/24", draw(st.integers(1, 2)), draw(st.sampled_from(SEEN))) for host in hosts]
+    rows = [
+        make_route(host, address.ifindex, table=100 if masters[address.ifindex - 1] else 255)
+        for host, address in zip(hosts, found)
+        if draw(st.sampled_from([True, True, True, False]))
+    ]
+    more = st.builds(
         make_route,
-        st.sampled_from([*HOSTS, "192.0.2.0/24", "2001:db8::/32", "fe80::/64", "0.0.0.0/0", "::/0"]),
+        st.sampled_from([*hosts, *hosts, *BLOCKS]),
         st.integers(1, 2),
-        st.sampled_from([RTN_LOCAL, RTN_LOCAL, RTN_UNICAST, RTN_BROADCAST]),
-        table=st.sampled_from([255, 255, 100]),
-        priority=st.sampled_from([0, 0, 10]),
+        st.sampled_from([RTN_LOCAL, RTN_UNICAST, RTN_BROADCAST]),
+        table=st.sampled_from([255, 100]),
+        priority=st.sampled_from([-10, 0, 10]),
         flags=st.sampled_from([0, 0, 0, RTNH_F_DEAD]),
         tos=st.sampled_from([0, 0, 0, 16]),
-    ),
-    max_size=4,
-)
-lookups = st.dictionaries(
-    st.tuples(st.sampled_from([0, 8]), st.sampled_from([FIRST.packed, *(make_socket(host).packed for host in HOSTS)])),
-    st.sampled_from([None, 0, RTN_LOCAL, RTN_UNICAST, RTN_BROADCAST]),
-)
-networks = st.builds(
-    make_network,
-    st.one_of(links, links, links, st.none()),
-    st.one_of(present, present, present, st.none()),
-    rows,
-    local_first=st.sampled_from([True, True, True, True, False, None]),
-    ipv4_merged=st.sampled_from([False, True, None]),
-    missing_tables_ipv4=st.sampled_from([frozenset(), frozenset((255,)), frozenset((100,))]),
-    nonlocal_bind_ipv4=st.sampled_from([False, True, None]),
-    nonlocal_bind_ipv6=st.sampled_from([False, True, None]),
-    lookups=lookups,
-)
-sockets = st.builds(
-    make_socket,
-    st.sampled_from(
-        [*HOSTS, *HOSTS, "::ffff:192.0.2.5", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255"]
-    ),
-    protocol=st.sampled_from(["tcp", "udp"]),
-    ifindex=st.sampled_from([0, 0, 0, 0, 1, 2, 8, 9, None]),
-    freebind=st.sampled_from([False, True, None]),
-    transparent=st.sampled_from([False, True, None]),
-)
+    )
+    rows = draw(st.permutations(rows + draw(st.lists(more, max_size=2))))
+    gone = draw(st.sampled_from([0, 0, 0, 0, 0, 1, 2]))
+    links = [make_link(index, f"eth{index}", master=vrf) for index, vrf in enumerate(masters, 1) if index != gone]
+    network = make_network([*links, VRF], [], rows)._replace(addresses=tuple(found))
+    socket = make_socket(
+        draw(st.sampled_from([*hosts * 4, *OTHERS])),
+        protocol=draw(st.sampled_from(["tcp", "udp"])),
+        ifindex=draw(st.sampled_from([0, 0, 1, 2, 8, 8, 9, None])),
+        freebind=draw(st.sampled_from([False, True, None])),
+        transparent=draw(st.sampled_from([False, True, None])),
+    )
+    return network._replace(**draw(st.sampled_from([*[NOTHING] * 16, *OTHERWISE]))), socket
 
 
-@settings(max_examples=1000, deadline=None)
-@given(networks, sockets)
-def test_the_closer_look_agrees_with_the_first_one(network, socket):
+@settings(max_examples=2000, deadline=None)
+@given(worlds())
+def test_the_closer_look_agrees_with_the_first_one(world: tuple[Network, Socket]) -> None:
+    network, socket = world
     locality = Locality(network)
     plain = locality.judge_plainly(socket)
-    event("plain" if plain is not None else "not plain")
+    event("an own address" if plain is not None and plain.reachable and any(socket.packed) else "other")
     if plain is not None:
         assert locality.closer.judge(socket) == plain
         assert locality.closer.find_open_lookups([socket]) == set()

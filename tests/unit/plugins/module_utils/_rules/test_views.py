@@ -64,6 +64,14 @@ def test_links_that_are_down_and_that_nobody_needs_change_nothing():
     assert is_in_order(look(SOCKETS, network))
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_each_pin_counts_for_itself(turn):
+    network = make_network([*LINKS, make_link(4, "eth2", **DOWN)], ADDRESSES)
+    pinned = [make_socket("0.0.0.0", 67, ifindex=4), make_socket("0.0.0.0", 68)][::turn]
+    assert not is_in_order(look(pinned, network))
+    assert is_in_order(look([make_socket("0.0.0.0", 68)], network))
+
+
 def test_a_restart_that_was_looked_into_is_for_the_rules():
     blocked = Outlook("blocked", "EADDRINUSE", (), None, "held")
     assert not is_in_order(look(SOCKETS, restarts=Restarts({SOCKETS[0]: blocked}, {})))

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire import proc_stat
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.procfs import ProcfsError
+from hypothesis import given
+from hypothesis import strategies as st
 
 STAT = b"812 (%s) S 1 812 812 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 4 0 5000 10000 200 18446744073709551615 1 1 0\n"
 TEST_STAT = [
@@ -51,3 +54,17 @@ TEST_MALFORMED_STATUS = [
 def test_parse_effective_uid_refuses(raw: bytes, problem: str) -> None:
     with pytest.raises(ProcfsError, match=problem):
         proc_stat.parse_effective_uid(raw)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    raw = draw(st.sampled_from((STAT % b"a b", b"Uid:\t1\t2\t3\t4\n")))
+    start = draw(st.integers(0, len(raw)))
+    return raw[:start] + draw(st.binary(max_size=20)) + raw[start + draw(st.integers(0, 40)) :]
+
+
+@given(st.one_of(st.binary(), damaged()))
+def test_parsers_give_a_record_or_the_typed_error(raw: bytes) -> None:
+    for parse in (proc_stat.parse_stat, proc_stat.parse_effective_uid):
+        with suppress(ProcfsError):
+            parse(raw)
