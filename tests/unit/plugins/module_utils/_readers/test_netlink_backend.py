@@ -84,7 +84,7 @@ def kernel(monkeypatch):
 @pytest.fixture
 def proc_net(monkeypatch):
     """What /proc/net shows where it is read instead; the list collects (protocol, reason)."""
-    asked: list[Any] = []
+    asked = []
 
     def read(protocol, reason):
         asked.append((protocol, reason))
@@ -387,7 +387,7 @@ TEST_UNREAD = [
 
 @pytest.mark.parametrize(("ownership", "asked_for"), TEST_UNREAD)
 def test_systemd_is_asked_only_for_options_of_what_may_be_its_own(monkeypatch, ownership, asked_for):
-    asked: list[Any] = []
+    asked: list[object] = []
     unread = [Options(reason="denied")]
     monkeypatch.setattr(socket_options, "read_options", lambda _sockets, _ownerships: (unread, ()))
 

@@ -109,7 +109,7 @@ def worlds(draw: st.DrawFn) -> tuple[Network, Socket]:
     return network._replace(**draw(st.sampled_from([*[NOTHING] * 16, *OTHERWISE]))), socket
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(worlds())
 def test_the_closer_look_agrees_with_the_first_one(world: tuple[Network, Socket]) -> None:
     network, socket = world
@@ -120,3 +120,40 @@ def test_the_closer_look_agrees_with_the_first_one(world: tuple[Network, Socket]
         assert locality.closer.judge(socket) == plain
         assert locality.closer.find_open_lookups([socket]) == set()
         assert not locality.closer.needs_merged([socket])
+
+
+def stage(rows: list[Route], masters: tuple[int, int] = (0, 0), **fields: Any) -> Network:
+    """Two links with the same IPv6 addresses, the second one with an IPv4 address besides."""
+    found = [make_address(f"{host}/64", index) for host in ("fe80::5", "2001:db8::5") for index in (1, 2)]
+    found += [make_address("192.0.2.5/24", 2), make_address("192.0.2.0/24", 2)]
+    links = [make_link(index, f"eth{index}", master=master) for index, master in enumerate(masters, 1)]
+    return make_network([*links, VRF], [], rows, **fields)._replace(addresses=tuple(found))
+
+
+OWN = make_route("192.0.2.5", 2)
+# None of them is plain: something that decides is otherwise than it seems.
+TEST_NOT_PLAIN = [
+    (
+        "a row that is asked before says no",
+        stage([OWN, OWN._replace(type=RTN_UNICAST, priority=-10)]),
+        ("192.0.2.5", 0),
+    ),
+    ("the link's own row is missing", stage([make_route("fe80::5", 1)]), ("fe80::5", 2)),
+    ("the next hop is dead", stage([OWN._replace(flags=RTNH_F_DEAD)]), ("192.0.2.5", 0)),
+    ("the row is for one TOS", stage([OWN._replace(tos=16)]), ("192.0.2.5", 0)),
+    ("the row is a block's", stage([make_route("192.0.2.0/24", 2)], ipv4_merged=None), ("192.0.2.0", 0)),
+    ("the row is in another table", stage([OWN], (0, 8)), ("192.0.2.5", 2)),
+    ("a policy rule is asked before", stage([OWN], local_first=False), ("192.0.2.5", 0)),
+    ("nobody knows what is asked before", stage([OWN], local_first=None), ("192.0.2.5", 0)),
+]
+
+
+def test_what_they_are_otherwise_than_is_plain() -> None:
+    assert Locality(stage([OWN])).judge_plainly(make_socket("192.0.2.5", ifindex=2)) is not None
+    in_vrf = stage([OWN._replace(table=100)], (0, 8))
+    assert Locality(in_vrf).judge_plainly(make_socket("192.0.2.5", ifindex=2)) is not None
+
+
+@pytest.mark.parametrize(("_what", "network", "bound"), TEST_NOT_PLAIN)
+def test_not_plain(_what: str, network: Network, bound: tuple[str, int]) -> None:
+    assert Locality(network).judge_plainly(make_socket(bound[0], ifindex=bound[1])) is None
