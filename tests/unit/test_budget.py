@@ -40,7 +40,7 @@ FROZEN_DATACLASSES = 8
 # frozen dataclass. Without any dataclass the same price buys more code.
 COMPILE, FIND, DEFINE = 0.32, 0.12, 0.65
 PRICE = COMPILE * 60 + FIND * 18 + DEFINE * 8
-SENT_CODE = 230_200
+SENT_CODE = 230_400
 IMPORTED_NAMES = 50
 
 # In a network namespace with two healthy listeners of its own, made in a cgroup as a unit has one, and a link that

@@ -49,9 +49,8 @@ def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link
 
 
 def _render_service(ownership: owners.Ownership) -> Optional[results.Json]:
-    if ownership.cgroup is not None:
-        raise AssertionError("services are named before anybody is told of them")
-    return ownership.service._asdict() if ownership.service is not None else None
+    service = wording.find_service(ownership)
+    return service._asdict() if service is not None else None
 
 
 def render_finding(finding: findings.Finding, links: dict[int, addresses.Link]) -> results.Json:

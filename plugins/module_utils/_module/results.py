@@ -23,6 +23,7 @@ def render_gaps(gaps: Sequence[Gap]) -> list[Json]:
 def summarize(listeners: Sequence[bindings.Listener], found: Sequence[Json]) -> dict[str, int]:
     """Counts of listeners by the state of their binding (a wildcard counts as valid), and of findings by severity."""
     states = Counter(listener.binding.state for listener in listeners)
+    # In the words of _model/findings.py, which a host where all is well need not load.
     severities = Counter(finding["severity"] for finding in found if finding["verdict"] == "fail")
     return {
         "listeners": len(listeners),

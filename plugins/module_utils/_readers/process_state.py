@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Optional, TypeVar
 
 from .._wire import proc_stat, procfs
@@ -18,12 +19,21 @@ _T = TypeVar("_T")
 
 def holds_nothing(proc: str, pid: int) -> bool:
     """A kernel thread, or dead: it cannot be looked into, and that hides nothing."""
-    try:
-        with open(f"{proc}/{pid}/stat", "rb") as stream:
-            stat = proc_stat.parse_stat(stream.read())
-    except (OSError, procfs.ProcfsError):
-        return False  # not known
-    return bool(stat.flags & proc_stat.PF_KTHREAD) or (stat.state in "ZX" and stat.threads <= 1)
+    stat = _read_stat(proc, pid)
+    return stat is not None and (bool(stat.flags & proc_stat.PF_KTHREAD) or (stat.state in "ZX" and stat.threads <= 1))
+
+
+def lacks_leader(pid: int, proc: str = "/proc") -> bool:
+    """The first thread has ended, its descriptors with it, and others live on."""
+    stat = _read_stat(proc, pid)
+    return stat is not None and stat.state in "ZX" and stat.threads > 1
+
+
+def _read_stat(proc: str, pid: int) -> Optional[proc_stat.Stat]:
+    """None: gone, or not to be read."""
+    with suppress(OSError, procfs.ProcfsError), open(f"{proc}/{pid}/stat", "rb") as stream:
+        return proc_stat.parse_stat(stream.read())
+    return None
 
 
 def count_threads(directory: int) -> int:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
-from .._wire import proc_stat, procfs, sockopts
-from . import socket_options
+from .._wire import sockopts
+from . import process_state, socket_options
 
 MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
 NO_LEADER = -1  # besides them: the process lives on without its first thread
@@ -41,7 +41,7 @@ class Explainer:
 
     def name_failure(self, code: int, pid: int) -> int:
         """NO_LEADER where that is behind it, which can be seen only now."""
-        return NO_LEADER if code in MISSING and lacks_leader(pid) else code
+        return NO_LEADER if code in MISSING and process_state.lacks_leader(pid) else code
 
     def _explain(self, code: int) -> str:
         if code == 0:
@@ -69,14 +69,6 @@ class Explainer:
             except socket_options.Unreadable:
                 return False
             return True
-
-
-def lacks_leader(pid: int) -> bool:
-    """The first thread has ended, its descriptors with it, and others live on."""
-    with suppress(OSError, procfs.ProcfsError), open(f"/proc/{pid}/stat", "rb") as file:
-        stat = proc_stat.parse_stat(file.read())
-        return stat.state in "ZX" and stat.threads > 1
-    return False
 
 
 def _read_yama_scope() -> Optional[int]:

@@ -17,36 +17,10 @@ from typing import Optional
 
 from .._model import addresses, bindings
 from .._wire import spelling
-from . import locality
+from . import locality, route_table
 
 _IPV4_BINDABLE = (addresses.RTN_LOCAL, addresses.RTN_BROADCAST, addresses.RTN_MULTICAST)
 _LIMITED_BROADCAST = b"\xff" * 4
-
-
-class TableIndex:
-    """Longest-prefix match over one table's rows, as fib_table_lookup does it."""
-
-    def __init__(self, routes: Iterable[addresses.Route]) -> None:
-        self._by_length: dict[int, dict[int, list[addresses.Route]]] = {}
-        for route in routes:
-            if addresses.is_alive(route):
-                shift = 8 * len(route.packed) - route.prefixlen
-                rows = self._by_length.setdefault(route.prefixlen, {})
-                rows.setdefault(int.from_bytes(route.packed, "big") >> shift, []).append(route)
-        for rows in self._by_length.values():
-            for routes_of_prefix in rows.values():
-                # Stable: among equals the dump's order is the lookup's.
-                routes_of_prefix.sort(key=lambda route: route.priority)
-        self._lengths = sorted(self._by_length, reverse=True)
-
-    def find(self, packed: bytes, ifindex: int = 0) -> Optional[addresses.Route]:
-        """The row that decides, or None; with `ifindex` only rows of that link count."""
-        value, bits = int.from_bytes(packed, "big"), 8 * len(packed)
-        for length in self._lengths:
-            for route in self._by_length[length].get(value >> (bits - length), ()):
-                if not ifindex or route.ifindex == ifindex:
-                    return route
-        return None
 
 
 class CloserLook:
@@ -55,7 +29,7 @@ class CloserLook:
     def __init__(self, plain: locality.Locality) -> None:
         self._locality = plain
         self._network, self._links = plain.network, plain.links
-        self._tables: dict[tuple[int, int], TableIndex] = {}
+        self._tables: dict[tuple[int, int], route_table.TableIndex] = {}
         self._known: dict[tuple[object, ...], bindings.Binding] = {}
 
     def judge(self, socket: bindings.Socket) -> bindings.Binding:
@@ -270,12 +244,14 @@ class CloserLook:
             len(target.packed) == 16 or route.prefixlen == 32 or self._network.ipv4_merged is False or target.vrf != 0
         )
 
-    def _table(self, target: locality.Target) -> TableIndex:
+    def _table(self, target: locality.Target) -> route_table.TableIndex:
         key = (len(target.packed), target.table)
         table = self._tables.get(key)
         if table is None:
             routes = self._network.routes_ipv4 if len(target.packed) == 4 else self._network.routes_ipv6
-            table = self._tables[key] = TableIndex(route for route in routes or () if route.table == target.table)
+            table = self._tables[key] = route_table.TableIndex(
+                route for route in routes or () if route.table == target.table
+            )
         return table
 
 

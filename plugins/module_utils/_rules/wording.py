@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
-from .._model import bindings, findings
+from .._model import bindings, findings, owners
 from .._wire import spelling
 
 
@@ -31,14 +32,19 @@ def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener
     ]
 
 
+def find_service(ownership: owners.Ownership) -> Optional[owners.Service]:
+    """The service to tell of. One that is still to be named would look like none."""
+    if ownership.cgroup is not None:
+        raise AssertionError("services are named before anybody is told of them")
+    return ownership.service
+
+
 def describe_holder(listener: bindings.Listener) -> str:
     """The unit, else the processes, else why nobody is named: what a message calls the one who listens."""
     ownership = listener.ownership
-    if ownership.cgroup is not None:
-        raise AssertionError("services are named before anybody is told of them")
-    if ownership.service is not None:
-        unit = ownership.service.unit
-        return unit if ownership.service.manager == "systemd" else f"{ownership.service.manager} container {unit[:12]}"
+    service = find_service(ownership)
+    if service is not None:
+        return service.unit if service.manager == "systemd" else f"{service.manager} container {service.unit[:12]}"
     names = sorted({owner.name for owner in ownership.owners})
     if names:
         return ", ".join(names)

@@ -27,6 +27,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.select
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import backends
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.wording import describe_holder
 from builders import make_address, make_backend, make_link, make_network, make_ownership, make_socket
+from defaults import read_defaults
 
 PRESENT = make_network([make_link()], [make_address("192.0.2.5/24")])
 GONE = make_network([make_link()])
@@ -239,10 +240,6 @@ def test_two_runs_say_the_same():
 UNNAMED = {
     443: Ownership((Owner(50, "python3", None, "root", 6),), "found", None, cgroup="/system.slice/nginx.service")
 }
-DEFAULTS = {
-    **PARAMS, "backend": "auto", "protocols": ["tcp", "udp"], "ports": [], "addresses": [], "units": [],
-    "intended_addresses": [], "all_owners": False,
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -252,7 +249,7 @@ def asking(monkeypatch):
     def ask(network, **params):
         backend = make_backend([([make_socket()], network)], UNNAMED)
         monkeypatch.setattr(backends, "select_backend", lambda _name: backend)
-        return check_bindings({**DEFAULTS, **params})[0]
+        return check_bindings({**read_defaults(), **params})[0]
 
     return ask
 

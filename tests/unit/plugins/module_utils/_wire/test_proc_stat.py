@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import re
 from pathlib import Path
 
 import pytest
@@ -66,5 +66,10 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(st.binary(), damaged()))
 def test_parsers_give_a_record_or_the_typed_error(raw: bytes) -> None:
     for parse in (proc_stat.parse_stat, proc_stat.parse_effective_uid):
-        with suppress(ProcfsError):
+        problem = "source, line 1: none"
+        try:
             parse(raw)
+        except ProcfsError as error:
+            problem = str(error)
+        assert re.fullmatch(r"\S+, line \d+: .+", problem)
+        assert problem.isprintable()
