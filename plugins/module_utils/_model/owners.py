@@ -43,8 +43,8 @@ class Ownership(NamedTuple):
     service: Optional[Service]
     complete: bool = False  # every process of the host was looked at, so no holder was missed
     doubt: str = ""  # why there is no service, where that is known
-    # The path in /proc/PID/cgroup that all holders share, as long as the service is still to be named from it.
-    cgroup: Optional[str] = None
+    # The /proc/PID/cgroup that all holders share, as long as the service is still to be named from it.
+    cgroup: Optional[bytes] = None
 
 
 UNKNOWN_OWNERSHIP = Ownership((), UNKNOWN, None)

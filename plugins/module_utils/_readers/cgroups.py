@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cgroup2 directory behind the id that the kernel tells of a socket: its processes and its path."""
+"""The cgroup2 directory behind the id that the kernel tells of a socket, and the processes in it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Optional
 
-from .._wire import procfs
-
-if TYPE_CHECKING:  # loaded only where handles cannot be used
-    from . import cgroup_tree
+if TYPE_CHECKING:  # loaded only where handles cannot be used, or the hierarchy is not where it mostly is
+    from . import cgroup_paths
 
 ROOT_CGROUP = 1  # the id of a hierarchy's root directory, which says nothing of who created a socket
+# Where systemd mounts the hierarchy: alone, and beside those of cgroup v1 (src/shared/mount-setup.c). The table of all
+# mounts has a line for each layer of each container.
+_USUAL_PLACES = ("fs/cgroup", "fs/cgroup/unified")
 _FILEID_KERNFS = 0xFE  # include/linux/exportfs.h: the handle is the node's 64-bit id (Linux 5.5)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # No such directory any more. Any other error means that handles cannot be used here: no CAP_DAC_READ_SEARCH, seccomp, …
@@ -33,16 +34,18 @@ class Cgroups:
     id on 64-bit kernels; elsewhere it is not found, and the owners are then looked for in all of /proc.
     """
 
-    def __init__(self, proc: str = "/proc") -> None:
-        self._mount_path = ""
-        self._mount: Optional[int] = None
+    def __init__(self, proc: str = "/proc", sys: str = "/sys") -> None:
+        self.path = ""  # of its root; empty where none is mounted
+        self._root: Optional[int] = None
         self._handles = True
-        self._tree: Optional[cgroup_tree.CgroupTree] = None
-        for mount in _read_mounts(proc):
-            self._mount = _open_mount(mount)
-            if self._mount is not None:
-                self._mount_path = mount.path.rstrip("/")
-                break
+        self._tree: Optional[cgroup_paths.CgroupTree] = None
+        for place in _USUAL_PLACES:
+            self.path, self._root = f"{sys}/{place}", _open_root(f"{sys}/{place}")
+            if self._root is not None:
+                return
+        from . import cgroup_paths
+
+        self.path, self._root = cgroup_paths.find_mount(proc)
 
     def __enter__(self) -> Cgroups:
         return self
@@ -53,13 +56,13 @@ class Cgroups:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        if self._mount is not None:
-            os.close(self._mount)
-            self._mount = None
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
 
     def read_pids(self, cgroup_id: int) -> list[int]:
         """The processes of that group alone, not of those below it; empty where it is gone or cannot be read."""
-        directory = self._open(cgroup_id)
+        directory = self.open(cgroup_id)
         if directory is None:
             return []
         try:
@@ -72,57 +75,33 @@ class Cgroups:
         finally:
             os.close(directory)
 
-    def read_path(self, cgroup_id: int) -> Optional[str]:
-        """The path from the mount point, beginning with /; None where it is gone or outside of what is mounted here."""
-        directory = self._open(cgroup_id)
-        if directory is None:
-            return None
-        try:
-            path = os.readlink(f"/proc/self/fd/{directory}")
-        except OSError:
-            return None
-        finally:
-            os.close(directory)
-        if path == self._mount_path:
-            return "/"
-        return path[len(self._mount_path) :] if path.startswith(self._mount_path + "/") else None
-
-    def _open(self, cgroup_id: int) -> Optional[int]:
-        if self._mount is None:
+    def open(self, cgroup_id: int) -> Optional[int]:
+        """A descriptor of the directory; None where it is gone, or cannot be opened."""
+        if self._root is None:
             return None
         if self._handles:
             try:
-                return _open_by_handle(self._mount, cgroup_id)
+                return _open_by_handle(self._root, cgroup_id)
             except OSError as error:
                 if error.errno in _GONE:
                     return None
                 self._handles = False
-        from . import cgroup_tree
+        from . import cgroup_paths
 
         if self._tree is None:
-            self._tree = cgroup_tree.CgroupTree(self._mount_path or "/", os.fstat(self._mount).st_ino)
+            self._tree = cgroup_paths.CgroupTree(self.path, os.fstat(self._root).st_ino)
         return self._tree.open(cgroup_id)
 
 
-def _read_mounts(proc: str) -> list[procfs.CgroupMount]:
+def _open_root(path: str) -> Optional[int]:
+    """None where that is not the root of the whole cgroup2 hierarchy, but one of cgroup v1 or of a cgroup namespace."""
     try:
-        with open(f"{proc}/self/mountinfo", "rb") as stream:
-            # Only a mount of the whole hierarchy (or all of a cgroup namespace): elsewhere paths would begin in the
-            # middle.
-            return [mount for mount in procfs.parse_cgroup2_mounts(stream.read()) if mount.root == "/"]
-    except (OSError, procfs.ProcfsError):
-        return []
-
-
-def _open_mount(mount: procfs.CgroupMount) -> Optional[int]:
-    try:
-        directory = os.open(mount.path, _DIRECTORY)
+        directory = os.open(path, _DIRECTORY)
     except OSError:
         return None
-    device = os.fstat(directory).st_dev
-    if (os.major(device), os.minor(device)) == mount.device:
-        return directory
-    os.close(directory)  # something else is mounted over it
+    if os.fstat(directory).st_ino == ROOT_CGROUP and os.access("cgroup.controllers", os.F_OK, dir_fd=directory):
+        return directory  # only cgroup2 has that file
+    os.close(directory)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Optional
 
 from .._model import bindings, owners
 from .._wire import spelling
-from . import cgroups, services
+from . import cgroup_paths, cgroups, services
 
 if TYPE_CHECKING:  # loaded only where PID 1 holds a socket
     from .._wire import systemd_show
@@ -26,6 +26,7 @@ class Creators:
 
     def __init__(self, seen: services.Services) -> None:
         self._services = seen
+        self._paths = cgroup_paths.PathFinder(seen.tree, seen.proc)
         self._creators: dict[int, Optional[owners.Service]] = {}
         self._units: Optional[list[systemd_show.SocketUnit]] = None
         self._unasked = ""  # why systemd gave no answer
@@ -60,7 +61,7 @@ class Creators:
     def _find_creator(self, socket: bindings.Socket) -> Optional[owners.Service]:
         cgroup_id = socket.cgroup_id or cgroups.ROOT_CGROUP
         if cgroup_id not in self._creators:
-            path = None if cgroup_id == cgroups.ROOT_CGROUP else self._services.tree.read_path(cgroup_id)
+            path = None if cgroup_id == cgroups.ROOT_CGROUP else self._paths.read_path(cgroup_id)
             self._creators[cgroup_id] = self._services.parse(path)
         return self._creators[cgroup_id]
 

@@ -18,7 +18,11 @@ from . import cgroups, processes
 
 
 def read_owners(
-    sockets: Sequence[bindings.Socket], *, proc: str = "/proc", every_process: Collection[int] = ()
+    sockets: Sequence[bindings.Socket],
+    *,
+    proc: str = "/proc",
+    sys: str = "/sys",
+    every_process: Collection[int] = (),
 ) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
     """The Ownership of each socket by inode, and what could not be seen. Never raises.
 
@@ -29,7 +33,7 @@ def read_owners(
     Where the holders are plain to see, their services are still to be named: services.name_plain().
     """
     walk = processes.ProcessWalk(proc, {socket.inode for socket in sockets})
-    with cgroups.Cgroups(proc) as tree:
+    with cgroups.Cgroups(proc, sys) as tree:
         if not every_process:
             for cgroup_id, inodes in sorted(_group_by_cgroup(sockets).items()):
                 for pid in tree.read_pids(cgroup_id):
@@ -53,4 +57,4 @@ def _group_by_cgroup(sockets: Sequence[bindings.Socket]) -> dict[int, set[int]]:
 
 def _own_plainly(walk: processes.ProcessWalk, inode: int) -> owners.Ownership:
     holders = walk.sort_holders(inode)
-    return owners.Ownership(holders, owners.FOUND, None, cgroup=walk.paths[holders[0].pid])
+    return owners.Ownership(holders, owners.FOUND, None, cgroup=walk.groups[holders[0].pid])

@@ -16,20 +16,20 @@ from collections.abc import Collection
 from typing import Optional
 
 from .._model import owners
-from .._wire import procfs, spelling
+from .._wire import spelling
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Programs that listen for a container from outside of it, by comm; published_ports.py looks into what they say.
 PUBLISHERS = frozenset(("docker-proxy", "rootlessport", "conmon", "pasta", "pasta.avx2"))
-_MANAGER_SCOPE = "init.scope"  # the cgroup of every service manager, the system's and the users'
+_MANAGER_SCOPE = b"init.scope"  # the cgroup of every service manager, the system's and the users'
 
 
 class ProcessWalk:
     """The holders of some sockets, as far as they have been looked for.
 
-    owners: by inode, unsorted. paths: cgroup path by pid, of holders only. denied: pids that could not be looked into,
-    with the errno; kernel threads and dead processes are not among them, as they hold nothing. hidden: why processes
-    may be missing from /proc itself.
+    owners: by inode, unsorted. groups: /proc/PID/cgroup by pid, of holders only. denied: pids that could not be looked
+    into, with the errno; kernel threads and dead processes are not among them, as they hold nothing. hidden: why
+    processes may be missing from /proc itself.
     """
 
     def __init__(self, proc: str, inodes: Collection[int]) -> None:
@@ -39,7 +39,7 @@ class ProcessWalk:
         self._ordinary: dict[int, bool] = {}
         self.seen: set[int] = set()
         self.owners: dict[int, list[owners.Owner]] = {}
-        self.paths: dict[int, Optional[str]] = {}
+        self.groups: dict[int, Optional[bytes]] = {}
         self.denied: dict[int, int] = {}
         self.hidden: Optional[str] = None
 
@@ -76,12 +76,12 @@ class ProcessWalk:
         holders = self.owners.get(inode)
         if not holders:
             return False
-        path = self.paths[holders[0].pid]
-        return all(self.paths[owner.pid] == path and self._is_ordinary(owner) for owner in holders)
+        group = self.groups[holders[0].pid]
+        return all(self.groups[owner.pid] == group and self._is_ordinary(owner) for owner in holders)
 
     def _is_ordinary(self, owner: owners.Owner) -> bool:
         if owner.pid not in self._ordinary:
-            manages = owner.pid == 1 or _MANAGER_SCOPE in (self.paths[owner.pid] or "")
+            manages = owner.pid == 1 or _MANAGER_SCOPE in (self.groups[owner.pid] or b"")
             self._ordinary[owner.pid] = not manages and owner.name not in PUBLISHERS
         return self._ordinary[owner.pid]
 
@@ -93,8 +93,7 @@ class ProcessWalk:
             found = process_state.scan_threads(directory, self._scan)
         if not found:
             return
-        name, exe, user, path = self._read_details(directory)
-        self.paths[pid] = path
+        name, exe, user, self.groups[pid] = self._read_details(directory)
         if enough and {inode for inode, _descriptor in found}.issuperset(enough):
             self.seen.discard(pid)
         for inode, descriptor in found:
@@ -128,23 +127,23 @@ class ProcessWalk:
         finally:
             os.close(table)
 
-    def _read_details(self, directory: int) -> tuple[str, Optional[str], str, Optional[str]]:
-        """comm, exe, user and cgroup path. Raises FileNotFoundError or ProcessLookupError when the process is gone."""
+    def _read_details(self, directory: int) -> tuple[str, Optional[str], str, Optional[bytes]]:
+        """comm, exe, user and cgroups. Raises FileNotFoundError or ProcessLookupError when the process is gone."""
         try:
             exe: Optional[str] = spelling.printable(os.readlink("exe", dir_fd=directory))
         except OSError:
             exe = None
         try:
-            path = procfs.parse_cgroup(read_at(directory, "cgroup"))
-        except (OSError, procfs.ProcfsError):
-            path = None
+            group: Optional[bytes] = read_at(directory, "cgroup")
+        except OSError:
+            group = None
         # The directory itself is the effective user's, also of a process that must not be traced; a stat of it is what
         # the kernel offers for that, and much quicker than "status" (fs/proc/base.c, task_dump_owner). Of a process
         # that has gone meanwhile it is root's (pid_getattr), which the reading of its name then finds out.
         user = self._name_user(os.fstat(directory).st_uid)
-        # Last, as proof that the process still is there.
-        name = spelling.printable(procfs.parse_comm(read_at(directory, "comm")))
-        return name, exe, user, path
+        # Last, as proof that the process still is there: up to 15 bytes of anything, then a newline (proc(5)).
+        name = spelling.printable(read_at(directory, "comm").removesuffix(b"\n"))
+        return name, exe, user, group
 
     def _name_user(self, uid: int) -> str:
         if uid not in self._users:

@@ -33,6 +33,7 @@ class Services:
         self.gaps: list[Gap] = []
         self.doubts: dict[int, str] = {}
         self.tree = tree
+        self.proc = walk.proc
         self._walk = walk
         self._root = _read_manager_root(walk.proc)
         self._holders: dict[int, Optional[owners.Service]] = {}
@@ -97,11 +98,11 @@ class Services:
 
     def _find_holder(self, owner: owners.Owner) -> Optional[owners.Service]:
         if owner.pid not in self._holders:
-            self._holders[owner.pid] = self.parse(self._walk.paths[owner.pid])
+            self._holders[owner.pid] = self.parse(_parse_group(self._walk.groups[owner.pid]))
         return self._holders[owner.pid]
 
     def parse(self, path: Optional[str]) -> Optional[owners.Service]:
-        return None if path is None else cgroup_path.parse_cgroup_path(path, self._root)
+        return _name(path, self._root)
 
     def _is_system_manager(self, owner: owners.Owner) -> bool:
         # In a container PID 1 can be any program.
@@ -133,8 +134,8 @@ def name_plain(ownerships: Sequence[owners.Ownership], proc: str = "/proc") -> l
         return list(ownerships)
     root = _read_manager_root(proc)
     return [
-        owned._replace(service=cgroup_path.parse_cgroup_path(owned.cgroup, root), cgroup=None)
-        if owned.cgroup
+        owned._replace(service=_name(_parse_group(owned.cgroup), root), cgroup=None)
+        if owned.cgroup is not None
         else owned
         for owned in ownerships
     ]
@@ -144,11 +145,23 @@ def is_user_manager(service: Optional[owners.Service]) -> bool:
     return service is not None and (service.manager, service.unit, service.scope) == ("systemd", "init.scope", "user")
 
 
+def _name(path: Optional[str], root: str) -> Optional[owners.Service]:
+    return None if path is None else cgroup_path.parse_cgroup_path(path, root)
+
+
+def _parse_group(raw: Optional[bytes]) -> Optional[str]:
+    """The path in /proc/PID/cgroup; None where it could not be read."""
+    try:
+        return None if raw is None else procfs.parse_cgroup(raw)
+    except procfs.ProcfsError:
+        return None
+
+
 def _read_manager_root(proc: str) -> str:
     """Where the units of PID 1 begin: not at / in a container that sees the paths of its host (cg_get_root_path)."""
     try:
         with open(f"{proc}/1/cgroup", "rb") as stream:
-            path = procfs.parse_cgroup(stream.read()) or ""
-    except (OSError, procfs.ProcfsError):
+            path = _parse_group(stream.read()) or ""
+    except OSError:
         return ""
     return path[: -len(_INIT_SCOPE)] if path.endswith(_INIT_SCOPE) else ""

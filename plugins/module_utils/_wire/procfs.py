@@ -32,11 +32,6 @@ class CgroupMount(NamedTuple):
     device: tuple[int, int]  # major, minor
 
 
-def parse_comm(raw: bytes) -> bytes:
-    """The name in /proc/PID/comm: up to 15 bytes of anything, newlines included, and then one newline."""
-    return raw[:-1] if raw.endswith(b"\n") else raw
-
-
 def parse_cgroup(raw: bytes) -> Optional[str]:
     """The path in /proc/PID/cgroup that systemd goes by, or None. Raises ProcfsError.
 

@@ -238,7 +238,7 @@ def test_two_runs_say_the_same():
 
 
 UNNAMED = {
-    443: Ownership((Owner(50, "python3", None, "root", 6),), "found", None, cgroup="/system.slice/nginx.service")
+    443: Ownership((Owner(50, "python3", None, "root", 6),), "found", None, cgroup=b"0::/system.slice/nginx.service\n")
 }
 
 

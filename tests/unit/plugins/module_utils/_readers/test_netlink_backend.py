@@ -378,7 +378,7 @@ def test_netlink_is_for_linux(monkeypatch):
 
 SOCKET_UNIT = Service("systemd", "web.socket", "system")
 TEST_UNREAD = [
-    (Ownership((), "found", None, cgroup="/system.slice/web.socket"), SOCKET_UNIT),
+    (Ownership((), "found", None, cgroup=b"0::/system.slice/web.socket\n"), SOCKET_UNIT),
     (Ownership((), "found", SOCKET_UNIT), SOCKET_UNIT),
     (Ownership((), "found", Service("systemd", "web.service", "system")), None),
     (Ownership((), "kernel", None), None),

@@ -97,7 +97,9 @@ class Host:
     def read(
         self, *sockets: Socket, every_process: Collection[int] = ()
     ) -> tuple[dict[int, Ownership], tuple[Gap, ...]]:
-        found, gaps = read_owners(sockets, proc=str(self.proc), every_process=every_process)
+        found, gaps = read_owners(
+            sockets, proc=str(self.proc), sys=str(self.proc.parent / "sys"), every_process=every_process
+        )
         return name_all(found, str(self.proc)), gaps
 
 
@@ -282,6 +284,15 @@ def test_a_host_without_cgroup2(host: Host) -> None:
     host.add_process(50, [101])
     found, _gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH)))
     assert found == {101: Ownership((owner(50),), "found", NGINX, complete=True)}
+
+
+def test_what_is_at_the_usual_place_need_not_be_the_hierarchy(host: Host) -> None:
+    for place in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):  # cgroup v1, and the root of a cgroup namespace
+        (host.proc.parent / place).mkdir(parents=True)
+    (host.proc.parent / "sys/fs/cgroup/unified/cgroup.controllers").write_text("")
+    host.add_process(50, [101])
+    found, _gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH)))
+    assert found == {101: Ownership((owner(50),), "found", NGINX, complete=False)}
 
 
 def test_something_else_mounted_over_the_hierarchy(host: Host) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps im
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import processes
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroups import Cgroups
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.procfs import parse_cgroup2_mounts
@@ -520,13 +521,72 @@ def test_a_cgroup_by_its_id(nursery: Nursery, by_handle: bool) -> None:
     with Cgroups() as cgroups:
         cgroups._handles = by_handle
         assert cgroups.read_pids(cgroup_id) == [child.pid]
-        path = cgroups.read_path(cgroup_id)
+        read_path = PathFinder(cgroups).read_path
+        path = read_path(cgroup_id)
         assert path is not None
         assert str(group).endswith(path)
         assert path.count("/") == 2
-        assert cgroups.read_path(1) == "/"
+        assert read_path(1) == "/"
         nursery.forget(child.pid)
         remove(group)
-        assert cgroups.read_path(cgroup_id) is None
+        assert read_path(cgroup_id) is None
         assert cgroups.read_pids(cgroup_id) == []
         assert cgroups._handles == by_handle
+
+
+USUAL_PLACES = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+
+
+def test_a_usual_place_needs_no_table_of_mounts(nursery: Nursery) -> None:
+    child = nursery.start(listen, "nginx.service")
+    group = nursery.make_group("nginx.service")
+    if not str(group).startswith(USUAL_PLACES):
+        pytest.skip("the cgroup2 hierarchy is not mounted where systemd mounts it")
+    with Cgroups(proc="/nowhere") as cgroups:
+        assert str(group).startswith(cgroups.path)
+        assert cgroups.read_pids(group.stat().st_ino) == [child.pid]
+        # Whether its paths are those of /proc, only that table tells.
+        assert PathFinder(cgroups, "/nowhere").read_path(group.stat().st_ino) is None
+
+
+# In a cgroup namespace: the hierarchy as the host has mounted it, and then as that namespace sees it.
+IN_A_NAMESPACE = """
+import sys
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroups import Cgroups
+with Cgroups() as cgroups:
+    cgroup_id = int(sys.argv[1])
+    print(cgroups.path, cgroups.read_pids(cgroup_id), PathFinder(cgroups).read_path(cgroup_id))
+"""
+MOUNT = """
+set -e
+echo 0 > "$1/cgroup.procs"
+exec unshare --cgroup --mount sh -ec '
+"$0" -c "$2" "$1"
+mount -t tmpfs tmpfs /sys/fs/cgroup
+mkdir /sys/fs/cgroup/unified
+mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+"$0" -c "$2" "$1"
+' "$2" "$3" "$4"
+"""
+
+
+def test_in_a_cgroup_namespace_paths_begin_where_those_of_proc_begin(nursery: Nursery) -> None:
+    child = nursery.start(listen, "nginx.service")
+    group = nursery.make_group("nginx.service")
+    if not str(group).startswith(USUAL_PLACES):
+        pytest.skip("the cgroup2 hierarchy is not mounted where systemd mounts it")
+    [place] = [place for place in USUAL_PLACES if (Path(place) / "cgroup.controllers").is_file()]
+    done = subprocess.run(
+        ["sh", "-c", MOUNT, "sh", str(group.parent), sys.executable, str(group.stat().st_ino), IN_A_NAMESPACE],
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"{place} [{child.pid}] None",
+        f"/sys/fs/cgroup/unified [{child.pid}] /nginx.service",
+    ]

@@ -129,11 +129,12 @@ exec env -i container=test PATH="$PATH" "$3" --log-target=null
 """
 ASK = """
 import json, sys
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, owners, services
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroup_paths, cgroups
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners, services
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 if sys.argv[1] == "without cgroups":
     cgroups.Cgroups.read_pids = lambda self, cgroup_id: ()
-    cgroups.Cgroups.read_path = lambda self, cgroup_id: None
+    cgroup_paths.PathFinder.read_path = lambda self, cgroup_id: None
 rows = select_backend("netlink").read_sockets(("tcp", "udp"))[0]
 found, gaps = owners.read_owners(rows)
 found = dict(zip(found, services.name_plain(list(found.values()))))

@@ -14,14 +14,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._wire import p
 from hypothesis import given
 from hypothesis import strategies as st
 
-TEST_COMM = [(b"nginx\n", b"nginx"), (b"a\nb\n", b"a\nb"), (b"\n\n", b"\n"), (b"\n", b""), (b"", b"")]
-
-
-@pytest.mark.parametrize(("raw", "expected"), TEST_COMM)
-def test_parse_comm(raw: bytes, expected: bytes) -> None:
-    assert procfs.parse_comm(raw) == expected
-
-
 TEST_CGROUP = [
     pytest.param(b"0::/system.slice/nginx.service\n", "/system.slice/nginx.service", id="cgroup2"),
     pytest.param(b"0::/\n", "/", id="root"),
@@ -73,7 +65,6 @@ def test_parse_cgroup2_mounts_refuses(raw: bytes) -> None:
 
 
 PARSERS: list[Callable[[bytes], object]] = [
-    procfs.parse_comm,
     procfs.parse_cgroup,
     procfs.parse_cgroup2_mounts,
 ]
