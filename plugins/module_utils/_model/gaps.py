@@ -27,4 +27,5 @@ class Capabilities(NamedTuple):
     # can a socket here be bound to an address that is not local, without the backend seeing that this is meant
     nonlocal_binds: bool
     whole_loopback: bool = False  # all of 127/8 is local through one address on the loopback link, as Linux has it
+    options: bool = True  # live socket options, and what else is on a port
     services: bool = True  # the unit or container of a process

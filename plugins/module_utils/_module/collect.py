@@ -77,7 +77,7 @@ def collect(
     # Nothing is decided on a holder that was missed: whatever is not plainly in order is looked for in every process.
     every_holder = range(len(sample.sockets)) if all_owners else doubtful
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
-    options, option_gaps = read_options(backend, sample.sockets, ownerships)
+    options, option_gaps = backend.read_options(sample.sockets, ownerships)
     judged = list(map(bindings.Listener, sample.sockets, sample.verdicts, ownerships, options))
     if any(owned.status == owners.KERNEL for owned in ownerships):
         from . import second_look
@@ -96,15 +96,6 @@ def collect(
         if undecided:
             gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
     return Collected(views.View(tuple(judged), backend.capabilities, sample.locality), tuple(gaps), undecided)
-
-
-def read_options(
-    backend: backends.Backend, sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership]
-) -> backends.LiveOptions:
-    """The live options of each socket."""
-    if backend.read_options is None:  # which that backend's own gaps say
-        return [bindings.Options(reason=f"backend {backend.name} cannot read them")] * len(sockets), ()
-    return backend.read_options(sockets, ownerships)
 
 
 def take_sample(

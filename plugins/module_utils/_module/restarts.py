@@ -55,7 +55,7 @@ def read_port_use(
 
     The options of `listeners` are known, those of other sockets are read.
     """
-    if backend.read_options is None:
+    if not backend.capabilities.options:
         reason = f"backend {backend.name} cannot see what else is on a port"
         return restart_outlook.PortUse({}, dict.fromkeys(ports, reason), False), ()
     occupants, gaps = read_occupants(ports, unconnected=unconnected)
@@ -73,7 +73,7 @@ def read_port_use(
     if others:
         sockets = list(map(_as_socket, others))
         ownerships, _owner_gaps = backend.read_owners(sockets, range(len(sockets)))
-        options, option_gaps = collect.read_options(backend, sockets, ownerships)
+        options, option_gaps = backend.read_options(sockets, ownerships)
         gaps += option_gaps
         readings.update((row.inode, (read.reuseaddr, read.reuseport)) for row, read in zip(others, options))
     by_port: dict[tuple[str, int], list[reuse.Held]] = {}

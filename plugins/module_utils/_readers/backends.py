@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities, Gap
@@ -36,7 +36,7 @@ class Backend(NamedTuple):
     read_merged(network): the network with `ipv4_merged`.
     read_owners(sockets, every_holder): one Ownership per socket in their order; those at the positions `every_holder`
     are looked for in every process of the host. A service may still be to be named (Ownership.cgroup): services.py.
-    read_options(sockets, ownerships): one Options per socket in their order; None where this source has none.
+    read_options(sockets, ownerships): one Options per socket in their order.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Backend(NamedTuple):
     read_lookups: Callable[[addresses.Network, Collection[tuple[int, bytes]]], Networks]
     read_merged: Callable[[addresses.Network], Networks]
     read_owners: Callable[[Sequence[bindings.Socket], Collection[int]], Ownerships]
-    read_options: Optional[Callable[[Sequence[bindings.Socket], Sequence[owners.Ownership]], LiveOptions]] = None
+    read_options: Callable[[Sequence[bindings.Socket], Sequence[owners.Ownership]], LiveOptions]
 
 
 def select_backend(name: str) -> Backend:

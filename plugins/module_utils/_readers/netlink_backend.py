@@ -6,25 +6,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterable, Sequence
 
 from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities, Gap
 from .._wire import inet_diag, netlink, rtnetlink
 from . import backends, netlink_socket, network
-
-# What comes where tcp_diag, udp_diag, inet_diag or netlink as a whole is not in the kernel and cannot be loaded (a
-# container), or is forbidden.
-_NO_DIAG = (
-    errno.ENOENT,
-    errno.EPROTONOSUPPORT,
-    errno.EAFNOSUPPORT,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-    errno.EACCES,
-    errno.EINVAL,
-)
 
 
 def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
@@ -36,12 +23,9 @@ def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
             with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
                 rows += read_listeners(diag_socket, protocol)
         except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
-            if getattr(error, "errno", None) not in _NO_DIAG:
-                reason = f"the {protocol} sockets could not be read from sock_diag: {error}"
-                raise backends.UnreadableTable(reason) from error
             from . import proc_sockets
 
-            found, found_gaps = proc_sockets.read_proc_sockets(protocol, str(error))
+            found, found_gaps = proc_sockets.replace_diag(protocol, error)
             rows += found
             gaps += found_gaps
     return sort_sockets(rows), tuple(gaps)
@@ -90,13 +74,11 @@ def read_live_options(
     from . import socket_options
 
     options, gaps = socket_options.read_options(sockets, ownerships)
-    unread = [owned for read, owned in zip(options, ownerships) if read.reason is not None]
-    named = [owned.service.unit for owned in unread if owned.service is not None]
-    if any(unit.endswith(".socket") for unit in named) or any(owned.cgroup is not None for owned in unread):
-        from . import services, socket_units
+    if all(read.reason is None for read in options):
+        return options, gaps
+    from . import socket_units
 
-        return socket_units.read_unit_options(sockets, services.name_plain(ownerships), options, gaps)
-    return options, gaps
+    return socket_units.read_unit_options(sockets, ownerships, options, gaps)
 
 
 NETLINK = backends.Backend(

@@ -75,24 +75,12 @@ class NetlinkSocket:
             f"the host's tables changed during each of {_ATTEMPTS} readings (NLM_F_DUMP_INTR)", errno.EINTR
         )
 
-    def ask(self, request_type: int, payload: bytes) -> bytes:
-        """The payload of the one message that answers a request. Raises NetlinkError with the kernel's errno."""
-        self._send(request_type, 0, payload)
-        messages: list[tuple[int, int, bytes]] = []
-        while not messages:
-            messages = self._receive()
-        message_type, _flags, answer = messages[0]
-        if message_type == netlink.NLMSG_ERROR:
-            code = netlink.parse_error(answer)
-            raise NetlinkError(os.strerror(code), code)
-        return answer
-
     def _dump_once(self, request_type: int, payload: bytes) -> tuple[list[bytes], bool]:
-        self._send(request_type, netlink.NLM_F_DUMP, payload)
+        self.send(request_type, netlink.NLM_F_DUMP, payload)
         payloads: list[bytes] = []
         interrupted = False
         while True:
-            for message_type, flags, answer in self._receive():
+            for message_type, flags, answer in self.receive():
                 interrupted = interrupted or bool(flags & netlink.NLM_F_DUMP_INTR)
                 if message_type in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
                     code = netlink.parse_error(answer)
@@ -105,16 +93,17 @@ class NetlinkSocket:
                     raise NetlinkError("the kernel lost a part of its answer (NLMSG_OVERRUN)", errno.ENOBUFS)
                 payloads.append(answer)
 
-    def _send(self, request_type: int, flags: int, payload: bytes) -> None:
+    def send(self, request_type: int, flags: int, payload: bytes) -> None:
+        """Raises NetlinkError."""
         self._seq += 1
         try:
             self._channel.send(netlink.pack_message(request_type, flags, self._seq, payload))
         except OSError as error:
             raise NetlinkError(f"the request could not be sent: {error.strerror}", error.errno) from error
 
-    def _receive(self) -> list[tuple[int, int, bytes]]:
+    def receive(self) -> list[tuple[int, int, bytes]]:
         """Type, flags and payload of each message in one datagram; what answers an earlier, abandoned request is passed
-        over.
+        over. Raises NetlinkError, MalformedMessage.
         """
         try:
             size, _ancillary, flags, sender = self._channel.recvmsg_into([self._buffer])

@@ -6,14 +6,36 @@
 
 from __future__ import annotations
 
+import errno
+
 from .._model import bindings
 from .._model.gaps import Gap
 from .._wire import proc_net, procfs
 from . import backends
 
+# What comes where tcp_diag, udp_diag, inet_diag or netlink as a whole is not in the kernel and cannot be loaded (a
+# container), or is forbidden.
+_NO_DIAG = (
+    errno.ENOENT,
+    errno.EPROTONOSUPPORT,
+    errno.EAFNOSUPPORT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EINVAL,
+)
+
 # /proc/net is a link to self/net, the namespace of the thread group's leader; a thread can be in another one
 # (namespaces(7), proc(5)). thread-self came with Linux 3.17.
 _DIRECTORIES = ("thread-self/net", "self/net")
+
+
+def replace_diag(protocol: str, error: Exception) -> tuple[list[bindings.Socket], tuple[Gap, ...]]:
+    """What read_proc_sockets() gives, where it was for want of sock_diag. Raises UnreadableTable."""
+    if getattr(error, "errno", None) not in _NO_DIAG:
+        reason = f"the {protocol} sockets could not be read from sock_diag: {error}"
+        raise backends.UnreadableTable(reason) from error
+    return read_proc_sockets(protocol, str(error))
 
 
 def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[list[bindings.Socket], tuple[Gap, ...]]:

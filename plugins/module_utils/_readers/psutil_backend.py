@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._model import addresses, bindings
+from .._model import addresses, bindings, owners
 from .._model.gaps import Capabilities
 from . import backends
 
@@ -68,6 +68,11 @@ def make_backend(library: Any, platform: str) -> backends.Backend:
 
         return psutil_owners.read_owners(library, platform, sockets, every_holder)
 
+    def read_options(
+        sockets: Sequence[bindings.Socket], _ownerships: Sequence[owners.Ownership]
+    ) -> backends.LiveOptions:
+        return [bindings.Options(reason="backend psutil cannot read them")] * len(sockets), ()  # a gap already
+
     return backends.Backend(
         name="psutil",
         capabilities=find_capabilities(platform),
@@ -76,6 +81,7 @@ def make_backend(library: Any, platform: str) -> backends.Backend:
         read_lookups=read_lookups,
         read_merged=read_merged,
         read_owners=read_owners,
+        read_options=read_options,
     )
 
 
@@ -89,5 +95,6 @@ def find_capabilities(platform: str) -> Capabilities:
         routes=False,
         nonlocal_binds=platform not in _WITHOUT_NONLOCAL_BINDS,
         whole_loopback=platform.startswith("linux"),
+        options=False,
         services=False,
     )

@@ -2,25 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a process did not give a duplicate of its socket. Found out only after a refusal."""
+"""Why the options of a socket could not be read: nobody holds it, or a process did not give a duplicate."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
+from .._model import bindings, owners
+from .._model.gaps import Gap
 from .._wire import sockopts
 from . import process_state, socket_options
 
 MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no such descriptor
 NO_LEADER = -1  # besides them: the process lives on without its first thread
 
+_NO_HOLDER = {
+    owners.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
+    owners.KERNEL: "the kernel itself holds it",
+}
+_GONE = "the process that held it is gone"
 _OTHER = "the process has closed it meanwhile"
 _LEADERLESS = "the first thread of the process has ended, and pidfd_getfd goes by that one"
+
+
+def explain_absence(status: str) -> str:
+    """Of a holder, by the status of the Ownership."""
+    return _NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else _GONE)
+
+
+def find_gaps(options: Sequence[bindings.Options], ownerships: Sequence[owners.Ownership]) -> tuple[Gap, ...]:
+    """One for each reason why a holder did not give them; where none was found, the owners have a gap of their own."""
+    reasons = Counter(read.reason for read, owned in zip(options, ownerships) if owned.owners and read.reason)
+    return tuple(
+        Gap("pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason)
+        for reason, count in sorted(reasons.items())
+    )
 
 
 class Explainer:
@@ -49,7 +71,7 @@ class Explainer:
         if code == NO_LEADER:
             return _LEADERLESS
         if code in (errno.ESRCH, errno.EINVAL):
-            return socket_options.GONE
+            return _GONE
         if code == errno.EBADF:
             return _OTHER
         if code == errno.ENOSYS:

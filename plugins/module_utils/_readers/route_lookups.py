@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection
 from typing import Optional
 
@@ -74,10 +75,25 @@ def read_lookups(
 def _read_lookup(route_socket: netlink_socket.NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
     try:
         route = rtnetlink.parse_route(
-            route_socket.ask(rtnetlink.RTM_GETROUTE, rtnetlink.pack_lookup_request(packed, vrf))
+            ask(route_socket, rtnetlink.RTM_GETROUTE, rtnetlink.pack_lookup_request(packed, vrf))
         )
     except netlink_socket.NetlinkError as error:
         # ENETUNREACH and EHOSTUNREACH: no route, or one of type unreachable; EACCES: prohibit; EINVAL: blackhole;
         # ENODEV: the VRF has gone; EADDRNOTAVAIL and ENONET come from sources that cannot be chosen.
         return 0 if error.errno in _NO_ROUTE else None
     return route.type if route is not None else addresses.RTN_UNICAST
+
+
+def ask(channel: netlink_socket.NetlinkSocket, request_type: int, payload: bytes) -> bytes:
+    """The payload of the one message that answers a request. Raises NetlinkError with the kernel's errno,
+    MalformedMessage.
+    """
+    channel.send(request_type, 0, payload)
+    messages: list[tuple[int, int, bytes]] = []
+    while not messages:
+        messages = channel.receive()
+    message_type, _flags, answer = messages[0]
+    if message_type == netlink.NLMSG_ERROR:
+        code = netlink.parse_error(answer)
+        raise netlink_socket.NetlinkError(os.strerror(code), code)
+    return answer

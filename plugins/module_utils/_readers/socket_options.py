@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _ALPHA_OFFSET = 110
 
-_NO_HOLDER = {
-    owners.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
-    owners.KERNEL: "the kernel itself holds it",
-}
-GONE = "the process that held it is gone"
-
 
 class Unreadable(Exception):
     """This holder did not give the socket; `code` is an errno, or 0 for another socket at that descriptor."""
@@ -143,20 +137,16 @@ def read_options(
     Each socket is read at most once, from the first of its holders that gives it.
     """
     found: list[bindings.Options] = [bindings.Options()] * len(sockets)
-    reasons: dict[str, int] = {}
     # By process, so that each process is opened once.
     order = sorted(range(len(sockets)), key=lambda position: _first_pid(ownerships[position]))
     with Borrower(calls) as borrower:
         for position in order:
-            options = _read_one(borrower, sockets[position], ownerships[position])
-            found[position] = options
-            if options.reason is not None and ownerships[position].owners:  # else the owners have a gap of their own
-                reasons[options.reason] = reasons.get(options.reason, 0) + 1
-    gaps = (
-        Gap("pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason)
-        for reason, count in sorted(reasons.items())
-    )
-    return found, tuple(gaps)
+            found[position] = _read_one(borrower, sockets[position], ownerships[position])
+    if all(options.reason is None for options in found):
+        return found, ()
+    from . import refused
+
+    return found, refused.find_gaps(found, ownerships)
 
 
 def _first_pid(ownership: owners.Ownership) -> int:
@@ -165,10 +155,9 @@ def _first_pid(ownership: owners.Ownership) -> int:
 
 def _read_one(borrower: Borrower, row: bindings.Socket, ownership: owners.Ownership) -> bindings.Options:
     if not ownership.owners:
-        status = ownership.status
-        return bindings.Options(
-            reason=_NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else GONE)
-        )
+        from . import refused
+
+        return bindings.Options(reason=refused.explain_absence(ownership.status))
     family = socket.AF_INET if row.family == "ipv4" else socket.AF_INET6
     kind = socket.SOCK_STREAM if row.protocol == bindings.TCP else socket.SOCK_DGRAM
     failures: list[int] = []

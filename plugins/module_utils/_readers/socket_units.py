@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .._model import bindings, owners
 from .._model.gaps import Gap
 from .._wire import sockopts, systemd_show
-from . import commands
+from . import commands, services
 
 _PROPERTIES = ("Id", "ReusePort", "KeepAlive", "DeferAcceptUSec")
 _TIMEOUT = 10  # seconds
@@ -24,6 +24,7 @@ def read_unit_options(
     gaps: tuple[Gap, ...],
 ) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
     """`options`, completed for the stream sockets of the system's .socket units that could not be read live."""
+    ownerships = services.name_plain(ownerships)
     units = {
         position: ownership.service.unit
         for position, (socket, ownership, read) in enumerate(zip(sockets, ownerships, options))

@@ -18,10 +18,10 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
+    commands,
     netlink_socket,
     proc_sockets,
     socket_options,
-    socket_units,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     network as network_reader,
@@ -376,25 +376,34 @@ def test_netlink_is_for_linux(monkeypatch):
         select_backend("netlink")
 
 
-SOCKET_UNIT = Service("systemd", "web.socket", "system")
 TEST_UNREAD = [
-    (Ownership((), "found", None, cgroup=b"0::/system.slice/web.socket\n"), SOCKET_UNIT),
-    (Ownership((), "found", SOCKET_UNIT), SOCKET_UNIT),
-    (Ownership((), "found", Service("systemd", "web.service", "system")), None),
-    (Ownership((), "kernel", None), None),
+    (Ownership((), "found", None, cgroup=b"0::/system.slice/web.socket\n"), ["web.socket"]),
+    (Ownership((), "found", Service("systemd", "web.socket", "system")), ["web.socket"]),
+    (Ownership((), "found", None, cgroup=b"0::/system.slice/web.service\n"), []),
+    (Ownership((), "found", Service("systemd", "web.service", "system")), []),
+    (Ownership((), "kernel", None), []),
 ]
 
 
 @pytest.mark.parametrize(("ownership", "asked_for"), TEST_UNREAD)
 def test_systemd_is_asked_only_for_options_of_what_may_be_its_own(monkeypatch, ownership, asked_for):
-    asked: list[object] = []
+    asked: list[str] = []
     unread = [Options(reason="denied")]
     monkeypatch.setattr(socket_options, "read_options", lambda _sockets, _ownerships: (unread, ()))
 
-    def ask(_sockets, ownerships, options, gaps):
-        asked.extend(owned.service for owned in ownerships)
-        return options, gaps
+    def run_command(command, timeout):
+        assert timeout
+        asked.append(command[-1])
+        return commands.Done(1, "Connection refused", "", "")
 
-    monkeypatch.setattr(socket_units, "read_unit_options", ask)
-    assert read_live_options([make_socket()], [ownership]) == (unread, ())
-    assert asked == ([] if asked_for is None else [asked_for])
+    monkeypatch.setattr(commands, "run_command", run_command)
+    options, gaps = read_live_options([make_socket()], [ownership])
+    assert (options, asked) == (unread, asked_for)
+    assert [gap.reason for gap in gaps] == ["Connection refused"] * len(asked_for)
+
+
+def test_of_options_that_were_read_systemd_is_not_asked(monkeypatch):
+    monkeypatch.setattr(socket_options, "read_options", lambda _sockets, _ownerships: ([Options(reuseaddr=True)], ()))
+    monkeypatch.setattr(commands, "run_command", lambda *_command, **_options: pytest.fail("systemd was asked"))
+    owned = Ownership((), "found", Service("systemd", "web.socket", "system"))
+    assert read_live_options([make_socket()], [owned]) == ([Options(reuseaddr=True)], ())

@@ -16,6 +16,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netli
     NetlinkError,
     NetlinkSocket,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.route_lookups import ask
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.netlink import MalformedMessage
 from fake_kernel import (
     DONE,
@@ -142,7 +143,7 @@ def test_request_that_cannot_be_sent():
 
 def ask_once(*datagrams):
     with NetlinkSocket(NETLINK_ROUTE, FakeKernel(datagrams)) as channel:
-        return channel.ask(26, b"request")
+        return ask(channel, 26, b"request")
 
 
 def test_ask_returns_the_one_answer():
