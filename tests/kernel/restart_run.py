@@ -25,9 +25,14 @@ from typing import Any, NamedTuple, Optional
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    FOUND,
+    Listener,
+    Owner,
+    Ownership,
+    Socket,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import FIN_WAIT_1, Occupant
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, Owner, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import (
     OK,
     UNKNOWN,

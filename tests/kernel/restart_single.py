@@ -11,8 +11,15 @@ import os
 import socket
 from typing import Optional
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import IPV4, IPV6, Listener, Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, Owner, Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    FOUND,
+    IPV4,
+    IPV6,
+    Listener,
+    Owner,
+    Ownership,
+    Socket,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Outlook
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_occupants
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import read_sockets

@@ -23,18 +23,16 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Route,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    FOUND,
     Binding,
     Listener,
     Options,
-    Socket,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
-    FOUND,
     Owner,
     Ownership,
     Service,
+    Socket,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.services import name_plain
 

@@ -11,8 +11,7 @@ from typing import Any, Optional, Union
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Network
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Ownership, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import (

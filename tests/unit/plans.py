@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     DECLARED,
     NO_METHOD,

@@ -18,8 +18,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Network
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Ownership, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend, select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.proc_sockets import read_proc_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from . import bindings, owners, restarts
+from . import bindings, restarts
 from .units import Unit
 
 RESTART = "restart"
@@ -72,7 +72,7 @@ class Dependent(NamedTuple):
 class Case(NamedTuple):
     """Everything about one unit with a stale listener. Lists in the order of listeners."""
 
-    service: Optional[owners.Service]  # None: nobody was found who holds them
+    service: Optional[bindings.Service]  # None: nobody was found who holds them
     unit: Optional[Unit]
     companion: Optional[Unit]  # of a .socket: the service it starts
     unreadable: Optional[str]  # why there is no unit

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from . import bindings, connections, owners
+from . import bindings, connections
 
 OK = "ok"
 BLOCKED = "blocked"
@@ -67,7 +67,7 @@ class Restarts(NamedTuple):
     """What a restart of each listener would meet now. A listener that is not there was not looked at."""
 
     outlooks: Mapping[bindings.Socket, Outlook]
-    holders: Mapping[int, owners.Ownership]  # of the blockers, by inode; those that were looked for
+    holders: Mapping[int, bindings.Ownership]  # of the blockers, by inode; those that were looked for
 
 
 class Blockers(NamedTuple):
@@ -80,4 +80,4 @@ class Blockers(NamedTuple):
     sockets: int  # how many
     peers: tuple[tuple[bytes, int], ...]  # the first few: address and port
     clear_in_seconds: Optional[int]  # when the last of them is gone
-    ownership: Optional[owners.Ownership]  # None where no process holds them, or none was looked for
+    ownership: Optional[bindings.Ownership]  # None where no process holds them, or none was looked for

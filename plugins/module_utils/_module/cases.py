@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from .._model import bindings, owners, plans
+from .._model import bindings, plans
 from .._model.gaps import Gap
 from .._readers import backends, sysctls
 from .._readers.carrier import Carrier, read_carrier
@@ -32,7 +32,7 @@ def collect_cases(
         return [], ()
     services = dict.fromkeys(listener.ownership.service for listener in stale)
     known = known_units.read_known([service for service in services if service is not None], view.listeners)
-    groups: dict[tuple[Optional[owners.Service], int], list[bindings.Listener]] = {}
+    groups: dict[tuple[Optional[bindings.Service], int], list[bindings.Listener]] = {}
     for listener in stale:
         found = known.get(listener.ownership.service)
         groups.setdefault((found.service if found else None, 0 if found else listener.socket.inode), []).append(

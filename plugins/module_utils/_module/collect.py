@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from .._model.gaps import Gap
 from .._readers import backends
 from .._rules import views
@@ -79,7 +79,7 @@ def collect(
     ownerships, owner_gaps = backend.read_owners(sample.sockets, every_holder)
     options, option_gaps = backend.read_options(sample.sockets, ownerships)
     judged = list(map(bindings.Listener, sample.sockets, sample.verdicts, ownerships, options))
-    if any(owned.status == owners.KERNEL for owned in ownerships):
+    if any(owned.status == bindings.KERNEL for owned in ownerships):
         from . import second_look
 
         judged = second_look.drop_closed(backend, judged)

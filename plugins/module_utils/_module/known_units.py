@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional, Union
 
-from .._model import bindings, owners, plans
+from .._model import bindings, plans
 from .._model.gaps import Gap
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
@@ -29,7 +29,7 @@ class _Lost(Exception):
 class Known(NamedTuple):
     """A unit and what belongs to it, before anything is asked of its program."""
 
-    service: owners.Service
+    service: bindings.Service
     unit: Optional[Unit]
     companion: Optional[Unit]
     unreadable: Optional[str]
@@ -45,11 +45,11 @@ class Known(NamedTuple):
 
 
 def read_known(
-    services: Sequence[owners.Service], listeners: Sequence[bindings.Listener]
-) -> dict[Optional[owners.Service], Known]:
+    services: Sequence[bindings.Service], listeners: Sequence[bindings.Listener]
+) -> dict[Optional[bindings.Service], Known]:
     """One `systemctl show` for all units of a manager, and one or two for what belongs to them."""
-    known: dict[Optional[owners.Service], Known] = {}
-    managers: dict[Manager, list[owners.Service]] = {}
+    known: dict[Optional[bindings.Service], Known] = {}
+    managers: dict[Manager, list[bindings.Service]] = {}
     for service in services:
         if service.scope == "user" and service.uid is None:  # and not the system's unit of that name
             known[service] = Known(service, None, None, "whose service manager runs it is not known", (), Manager(None))
@@ -66,7 +66,7 @@ def read_known(
 
 
 def _know(
-    service: owners.Service,
+    service: bindings.Service,
     unit: Union[Unit, str],
     others: Mapping[str, Union[Unit, str]],
     listeners: Sequence[bindings.Listener],

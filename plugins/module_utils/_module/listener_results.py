@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .._model import addresses, bindings, findings, owners
+from .._model import addresses, bindings, findings
 from .._rules import wording
 from .._wire import spelling
 from . import results
@@ -48,7 +48,7 @@ def render_listener(listener: bindings.Listener, links: dict[int, addresses.Link
     }
 
 
-def _render_service(ownership: owners.Ownership) -> Optional[results.Json]:
+def _render_service(ownership: bindings.Ownership) -> Optional[results.Json]:
     service = wording.find_service(ownership)
     return service._asdict() if service is not None else None
 

@@ -10,7 +10,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 
-from .._model import owners, plans
+from .._model import bindings, plans
 from .._readers.units import Manager
 from .._rules import restart_actions
 from . import arguments, results
@@ -57,7 +57,7 @@ def make_commands(plan: plans.Plan, settings: plans.Settings) -> results.Json:
     }
 
 
-def _find_units(case: plans.Case, service: owners.Service) -> list[str]:
+def _find_units(case: plans.Case, service: bindings.Service) -> list[str]:
     """What has to be stopped together: the unit, the service of a socket, and all sockets of that service, as a
     connection to one of them would start it in between, and a .socket cannot start while its service runs.
     """
@@ -85,7 +85,7 @@ def _make_restart(
     return commands + ([[*systemctl, "start", "--", *along]] if along else [])
 
 
-def _make_journal(unit: str, service: owners.Service) -> list[str]:
+def _make_journal(unit: str, service: bindings.Service) -> list[str]:
     match = [f"--unit={unit}"] if service.uid is None else [f"_SYSTEMD_USER_UNIT={unit}", f"_UID={service.uid}"]
     return ["journalctl", "--no-pager", "--output=cat", f"--lines={_LOG_LINES}", *match]
 

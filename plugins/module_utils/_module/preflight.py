@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
-from .._model import bindings, connections, owners, restarts
+from .._model import bindings, connections, restarts
 from .._model.gaps import Gap
 from .._readers import backends, bind_rights
 from .._rules import bind_outlook, restart_outlook
@@ -68,7 +68,7 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     return {"results": results, "gaps": render_gaps(gaps)}, gaps
 
 
-_Asked = tuple[list[Answer], dict[int, owners.Ownership], Locality, tuple[Gap, ...]]
+_Asked = tuple[list[Answer], dict[int, bindings.Ownership], Locality, tuple[Gap, ...]]
 
 
 def _ask_for_wishes(backend: backends.Backend, given: Sequence[dict[str, Any]]) -> _Asked:
@@ -183,7 +183,7 @@ def _foresee(
     )
 
 
-def _find_quiet(outlooks: Sequence[restarts.Outlook], holders: dict[int, owners.Ownership], unit: str) -> set[int]:
+def _find_quiet(outlooks: Sequence[restarts.Outlook], holders: dict[int, bindings.Ownership], unit: str) -> set[int]:
     """Sockets of the unit itself that are merely bound: they go with it, and leave nothing behind."""
     return {
         row.inode
@@ -193,12 +193,12 @@ def _find_quiet(outlooks: Sequence[restarts.Outlook], holders: dict[int, owners.
     }
 
 
-def _explain_own(outlook: restarts.Outlook, holders: dict[int, owners.Ownership], unit: str) -> restarts.Outlook:
+def _explain_own(outlook: restarts.Outlook, holders: dict[int, bindings.Ownership], unit: str) -> restarts.Outlook:
     own = any(row.inode and _is_of(holders.get(row.inode), unit) for row in outlook.blockers)
     return outlook._replace(reason=_STAYS_OPEN) if own and outlook.verdict == restarts.BLOCKED else outlook
 
 
-def _is_of(ownership: Optional[owners.Ownership], unit: str) -> bool:
+def _is_of(ownership: Optional[bindings.Ownership], unit: str) -> bool:
     return ownership is not None and ownership.service is not None and ownership.service.unit == unit
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model import bindings, connections, owners, plans, restarts
+from .._model import bindings, connections, plans, restarts
 from .._model.gaps import Gap
 from .._readers import backends, bind_rights
 from .._rules import bind_outlook, restart_outlook
@@ -22,7 +22,7 @@ class Wanted(NamedTuple):
     """The binds of one unit."""
 
     wishes: tuple[plans.Wish, ...]
-    service: Optional[owners.Service]
+    service: Optional[bindings.Service]
     own: tuple[bindings.Listener, ...]  # what it holds now, and closes
     names: tuple[str, ...]  # of the units that are stopped
     free_bind: bool  # it binds with IP_FREEBIND
@@ -112,7 +112,7 @@ def _guess_v6only(wish: plans.Wish, like: Optional[bindings.Listener]) -> Sequen
     return (True, False)
 
 
-def _read_rights(service: Optional[owners.Service]) -> restarts.Rights:
+def _read_rights(service: Optional[bindings.Service]) -> restarts.Rights:
     if service is None or service.scope == "container":
         return bind_rights.read_user_rights(None)
     if service.uid is None:
@@ -123,13 +123,13 @@ def _read_rights(service: Optional[owners.Service]) -> restarts.Rights:
         return bind_rights.read_unit_rights(service.unit)._replace(may_bind=None)
 
 
-def _is_own(outlook: restarts.Outlook, unit: Wanted, holders: Mapping[int, owners.Ownership]) -> bool:
+def _is_own(outlook: restarts.Outlook, unit: Wanted, holders: Mapping[int, bindings.Ownership]) -> bool:
     """Whether nothing is in the way but connections of the unit itself, and what is left of connections."""
     rows = [row for row in outlook.blockers if not row.is_timed]
     return bool(rows) and all(_is_connection(row) and _is_of(holders.get(row.inode), unit) for row in rows)
 
 
-def _name_holders(outlook: restarts.Outlook, holders: Mapping[int, owners.Ownership]) -> tuple[str, ...]:
+def _name_holders(outlook: restarts.Outlook, holders: Mapping[int, bindings.Ownership]) -> tuple[str, ...]:
     """The units that hold what is in the way, or the processes that belong to none."""
     names: set[str] = set()
     for row in outlook.blockers:
@@ -145,7 +145,7 @@ def _is_connection(row: connections.Occupant) -> bool:
     return row.state not in (connections.LISTENING, connections.BOUND)
 
 
-def _is_of(ownership: Optional[owners.Ownership], unit: Wanted) -> bool:
+def _is_of(ownership: Optional[bindings.Ownership], unit: Wanted) -> bool:
     """By name, and of the same manager: a user may call a unit what one of the system is called."""
     holder = ownership.service if ownership is not None else None
     return any(unit.service is not None and holder == unit.service._replace(unit=name) for name in unit.names)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
-from .._model import addresses, owners, restarts
+from .._model import addresses, bindings, restarts
 from .._rules import blockers
 from . import results
 
 
 def render_outlook(
-    outlook: restarts.Outlook, holders: Mapping[int, owners.Ownership], links: Mapping[int, addresses.Link]
+    outlook: restarts.Outlook, holders: Mapping[int, bindings.Ownership], links: Mapping[int, addresses.Link]
 ) -> results.Json:
     """`holders` by inode, `links` by ifindex."""
     return {

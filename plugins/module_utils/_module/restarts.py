@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .._model import bindings, connections, owners, restarts
+from .._model import bindings, connections, restarts
 from .._model.gaps import Gap
 from .._readers import backends, sysctls
 from .._readers.connections import read_occupants
@@ -88,14 +88,14 @@ def read_port_use(
 
 def read_holders(
     backend: backends.Backend, outlooks: Iterable[restarts.Outlook], listeners: Sequence[bindings.Listener]
-) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
+) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
     """Who holds the blockers, by inode. Those that are beyond the limit are of no known owner, and a gap says so."""
     known = {found.socket.inode: found.ownership for found in listeners}
     rows = {row.inode: row for outlook in outlooks for row in outlook.blockers if row.inode}
     wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known]
     left_out, wanted = wanted[_MOST_SOCKETS:], wanted[:_MOST_SOCKETS]
     gaps = (Gap("owners", f"the holders of {len(left_out)} more blockers", _TOO_MANY),) if left_out else ()
-    known.update((socket.inode, owners.Ownership((), owners.UNKNOWN, None)) for socket in left_out)
+    known.update((socket.inode, bindings.Ownership((), bindings.UNKNOWN, None)) for socket in left_out)
     if wanted:
         ownerships, _gaps = backend.read_owners(wanted, range(len(wanted)))
         known.update((socket.inode, ownership) for socket, ownership in zip(wanted, ownerships))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from .._readers import backends
 from .._rules.locality import Locality
@@ -47,7 +47,7 @@ def drop_closed(backend: backends.Backend, listeners: Sequence[bindings.Listener
     """Without those that closed while their holder was looked for: a socket without any would be the kernel's own.
     Raises UnreadableTable.
     """
-    unheld = [found.socket for found in listeners if found.ownership.status == owners.KERNEL and found.socket.inode]
+    unheld = [found.socket for found in listeners if found.ownership.status == bindings.KERNEL and found.socket.inode]
     vanished = _find_vanished(backend, unheld)
     return [found for found in listeners if found.socket.sort_key not in vanished]
 

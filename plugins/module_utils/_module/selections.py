@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from . import arguments
 
 _PORT_FORM = r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z"  # as text: compiled only where ports are named
@@ -92,7 +92,7 @@ def select_units(
     for listener in listeners:
         service = listener.ownership.service
         if service is None:
-            undecided += not sees_services or listener.ownership.status in (owners.DENIED, owners.UNKNOWN)
+            undecided += not sees_services or listener.ownership.status in (bindings.DENIED, bindings.UNKNOWN)
         elif any(fnmatchcase(service.unit, pattern) for pattern in units):
             matching.append(listener)
     return matching, undecided

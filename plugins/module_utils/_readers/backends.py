@@ -10,14 +10,14 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Callable, NamedTuple
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from .._model.gaps import Capabilities, Gap
 
 NAMES = ("auto", "netlink", "psutil")
 
 Sockets = tuple[tuple[bindings.Socket, ...], tuple[Gap, ...]]
 Networks = tuple[addresses.Network, tuple[Gap, ...]]
-Ownerships = tuple[list[owners.Ownership], tuple[Gap, ...]]
+Ownerships = tuple[list[bindings.Ownership], tuple[Gap, ...]]
 LiveOptions = tuple[list[bindings.Options], tuple[Gap, ...]]
 
 
@@ -46,7 +46,7 @@ class Backend(NamedTuple):
     read_lookups: Callable[[addresses.Network, Collection[tuple[int, bytes]]], Networks]
     read_merged: Callable[[addresses.Network], Networks]
     read_owners: Callable[[Sequence[bindings.Socket], Collection[int]], Ownerships]
-    read_options: Callable[[Sequence[bindings.Socket], Sequence[owners.Ownership]], LiveOptions]
+    read_options: Callable[[Sequence[bindings.Socket], Sequence[bindings.Ownership]], LiveOptions]
 
 
 def select_backend(name: str) -> Backend:

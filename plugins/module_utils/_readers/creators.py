@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._wire import spelling
 from . import cgroup_paths, cgroups, services
 
@@ -27,16 +27,16 @@ class Creators:
     def __init__(self, seen: services.Services) -> None:
         self._services = seen
         self._paths = cgroup_paths.PathFinder(seen.tree, seen.proc)
-        self._creators: dict[int, Optional[owners.Service]] = {}
+        self._creators: dict[int, Optional[bindings.Service]] = {}
         self._units: Optional[list[systemd_show.SocketUnit]] = None
         self._unasked = ""  # why systemd gave no answer
 
-    def find_of_system_manager(self, socket: bindings.Socket) -> Optional[owners.Service]:
+    def find_of_system_manager(self, socket: bindings.Socket) -> Optional[bindings.Service]:
         """What PID 1 holds."""
         creator = self._find_creator(socket)
         return creator if _is_socket_unit(creator, None) else self._find_socket_unit(socket)
 
-    def find_unseen(self, socket: bindings.Socket, is_held: bool) -> tuple[bool, Optional[owners.Service]]:
+    def find_unseen(self, socket: bindings.Socket, is_held: bool) -> tuple[bool, Optional[bindings.Service]]:
         """Whether that settles it, and the Service. is_held: some holders were seen, but PID 1 may be one more."""
         creator = self._find_creator(socket)
         if creator == services.SYSTEM_MANAGER:
@@ -48,8 +48,8 @@ class Creators:
         return True, self._judge_creator(socket, creator)
 
     def find_of_user_manager(
-        self, socket: bindings.Socket, manager: Optional[owners.Service]
-    ) -> Optional[owners.Service]:
+        self, socket: bindings.Socket, manager: Optional[bindings.Service]
+    ) -> Optional[bindings.Service]:
         uid = manager.uid if manager else None
         creator = self._find_creator(socket)
         if uid is not None and _is_socket_unit(creator, uid):
@@ -58,14 +58,14 @@ class Creators:
         self._services.note("systemd", f"the .socket units of uid {uid}", reason, socket)
         return None
 
-    def _find_creator(self, socket: bindings.Socket) -> Optional[owners.Service]:
+    def _find_creator(self, socket: bindings.Socket) -> Optional[bindings.Service]:
         cgroup_id = socket.cgroup_id or cgroups.ROOT_CGROUP
         if cgroup_id not in self._creators:
             path = None if cgroup_id == cgroups.ROOT_CGROUP else self._paths.read_path(cgroup_id)
             self._creators[cgroup_id] = self._services.parse(path)
         return self._creators[cgroup_id]
 
-    def _find_socket_unit(self, socket: bindings.Socket) -> Optional[owners.Service]:
+    def _find_socket_unit(self, socket: bindings.Socket) -> Optional[bindings.Service]:
         from . import systemd
 
         if self._units is None and not self._unasked:
@@ -80,9 +80,11 @@ class Creators:
         if name is None:
             self._services.note("systemd", f"the .socket unit of {spelling.format_endpoint(socket)}", reason, socket)
             return None
-        return owners.Service("systemd", name, "system")
+        return bindings.Service("systemd", name, "system")
 
-    def _judge_creator(self, socket: bindings.Socket, creator: Optional[owners.Service]) -> Optional[owners.Service]:
+    def _judge_creator(
+        self, socket: bindings.Socket, creator: Optional[bindings.Service]
+    ) -> Optional[bindings.Service]:
         """docker.service makes listeners of its own, and those of docker-proxy for containers."""
         if creator is None or creator.scope != "system" or creator.unit not in _DOCKER:
             return creator
@@ -91,6 +93,6 @@ class Creators:
         return None
 
 
-def _is_socket_unit(service: Optional[owners.Service], uid: Optional[int]) -> bool:
+def _is_socket_unit(service: Optional[bindings.Service], uid: Optional[int]) -> bool:
     scope = "system" if uid is None else "user"
     return service is not None and service.unit.endswith(".socket") and (service.scope, service.uid) == (scope, uid)

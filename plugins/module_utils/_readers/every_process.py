@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Callable
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from . import cgroups, processes, services
 
@@ -29,27 +29,27 @@ def find_owners(
     walk: processes.ProcessWalk,
     tree: cgroups.Cgroups,
     wanted: Collection[int],
-) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
-    """What owners.read_owners() returns. walk: with what has been found so far. wanted: its `every_process`."""
+) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
+    """What bindings.read_owners() returns. walk: with what has been found so far. wanted: its `every_process`."""
     finder = services.Services(walk, tree)
     walked = bool(wanted) or any(finder.is_unowned(socket) for socket in sockets)
     if walked:
         look_into_all(walk, lambda: any(socket.inode and socket.inode not in walk.owners for socket in sockets))
     complete = walked and not walk.denied and not walk.hidden
     absent = _judge_absence(walk, complete)
-    ownerships: dict[int, owners.Ownership] = {}
+    ownerships: dict[int, bindings.Ownership] = {}
     for socket in sockets:
         holders = walk.sort_holders(socket.inode)
         service = finder.find_service(socket, holders)
         if socket.inode in ownerships and ownerships[socket.inode].service != service:
             service = None
         doubt = finder.doubts.get(socket.inode, "") if service is None else ""
-        ownerships[socket.inode] = owners.Ownership(
-            holders, owners.FOUND if holders else absent, service, complete, doubt
+        ownerships[socket.inode] = bindings.Ownership(
+            holders, bindings.FOUND if holders else absent, service, complete, doubt
         )
     blindness = explain_blindness(walk) if walked else ""
     gaps = [Gap("owners", "the processes that hold a socket", blindness)] if blindness else []
-    if any(ownership.status == owners.UNKNOWN for ownership in ownerships.values()):
+    if any(ownership.status == bindings.UNKNOWN for ownership in ownerships.values()):
         gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
     return ownerships, tuple(gaps + finder.gaps)
 
@@ -76,8 +76,8 @@ def look_into_all(walk: processes.ProcessWalk, is_missing: Callable[[], bool]) -
 def _judge_absence(walk: processes.ProcessWalk, complete: bool) -> str:
     """What it means that no holder of a socket was found."""
     if walk.denied or walk.hidden:
-        return owners.DENIED
-    return owners.KERNEL if complete and sees_every_process(walk.proc) else owners.UNKNOWN
+        return bindings.DENIED
+    return bindings.KERNEL if complete and sees_every_process(walk.proc) else bindings.UNKNOWN
 
 
 def sees_every_process(proc: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from .._model.gaps import Capabilities, Gap
 from .._wire import inet_diag, netlink, rtnetlink
 from . import backends, netlink_socket, network
@@ -65,11 +65,11 @@ def read_ownerships(sockets: Sequence[bindings.Socket], every_holder: Collection
     from .owners import read_owners
 
     by_inode, gaps = read_owners(sockets, every_process={sockets[position].inode for position in every_holder})
-    return [by_inode.get(socket.inode, owners.UNKNOWN_OWNERSHIP) for socket in sockets], gaps
+    return [by_inode.get(socket.inode, bindings.UNKNOWN_OWNERSHIP) for socket in sockets], gaps
 
 
 def read_live_options(
-    sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership]
+    sockets: Sequence[bindings.Socket], ownerships: Sequence[bindings.Ownership]
 ) -> backends.LiveOptions:
     from . import socket_options
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from . import cgroups, processes
 
@@ -23,7 +23,7 @@ def read_owners(
     proc: str = "/proc",
     sys: str = "/sys",
     every_process: Collection[int] = (),
-) -> tuple[dict[int, owners.Ownership], tuple[Gap, ...]]:
+) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
     """The Ownership of each socket by inode, and what could not be seen. Never raises.
 
     every_process: inodes of which every holder on the host is wanted; unless it is empty, all of /proc is walked.
@@ -55,6 +55,6 @@ def _group_by_cgroup(sockets: Sequence[bindings.Socket]) -> dict[int, set[int]]:
     return groups
 
 
-def _own_plainly(walk: processes.ProcessWalk, inode: int) -> owners.Ownership:
+def _own_plainly(walk: processes.ProcessWalk, inode: int) -> bindings.Ownership:
     holders = walk.sort_holders(inode)
-    return owners.Ownership(holders, owners.FOUND, None, cgroup=walk.groups[holders[0].pid])
+    return bindings.Ownership(holders, bindings.FOUND, None, cgroup=walk.groups[holders[0].pid])

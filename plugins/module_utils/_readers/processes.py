@@ -15,7 +15,7 @@ import pwd
 from collections.abc import Collection
 from typing import Optional
 
-from .._model import owners
+from .._model import bindings
 from .._wire import spelling
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -38,7 +38,7 @@ class ProcessWalk:
         self._users: dict[int, str] = {}
         self._ordinary: dict[int, bool] = {}
         self.seen: set[int] = set()
-        self.owners: dict[int, list[owners.Owner]] = {}
+        self.owners: dict[int, list[bindings.Owner]] = {}
         self.groups: dict[int, Optional[bytes]] = {}
         self.denied: dict[int, int] = {}
         self.hidden: Optional[str] = None
@@ -67,7 +67,7 @@ class ProcessWalk:
             if not process_state.holds_nothing(self.proc, pid):
                 self.denied[pid] = error.errno or 0
 
-    def sort_holders(self, inode: int) -> tuple[owners.Owner, ...]:
+    def sort_holders(self, inode: int) -> tuple[bindings.Owner, ...]:
         holders = self.owners.get(inode, ())
         return tuple(holders if len(holders) < 2 else sorted(holders, key=lambda owner: (owner.pid, owner.fd)))
 
@@ -79,7 +79,7 @@ class ProcessWalk:
         group = self.groups[holders[0].pid]
         return all(self.groups[owner.pid] == group and self._is_ordinary(owner) for owner in holders)
 
-    def _is_ordinary(self, owner: owners.Owner) -> bool:
+    def _is_ordinary(self, owner: bindings.Owner) -> bool:
         if owner.pid not in self._ordinary:
             manages = owner.pid == 1 or _MANAGER_SCOPE in (self.groups[owner.pid] or b"")
             self._ordinary[owner.pid] = not manages and owner.name not in PUBLISHERS
@@ -100,7 +100,7 @@ class ProcessWalk:
             holders = self.owners.setdefault(inode, [])
             # Looked into again, it shows the same ones.
             if not holders or all((owner.pid, owner.fd) != (pid, descriptor) for owner in holders):
-                holders.append(owners.Owner(pid, name, exe, user, descriptor))
+                holders.append(bindings.Owner(pid, name, exe, user, descriptor))
 
     def _scan(self, directory: int, name: str, enough: Collection[int] = ()) -> Optional[list[tuple[int, int]]]:
         """The wanted (inode, descriptor) of a descriptor table; None when there is no descriptor at all. Raises

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from .._model.gaps import Capabilities
 from . import backends
 
@@ -69,7 +69,7 @@ def make_backend(library: Any, platform: str) -> backends.Backend:
         return psutil_owners.read_owners(library, platform, sockets, every_holder)
 
     def read_options(
-        sockets: Sequence[bindings.Socket], _ownerships: Sequence[owners.Ownership]
+        sockets: Sequence[bindings.Socket], _ownerships: Sequence[bindings.Ownership]
     ) -> backends.LiveOptions:
         return [bindings.Options(reason="backend psutil cannot read them")] * len(sockets), ()  # a gap already
 

@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from .._wire import spelling
 from . import backends, psutil_network, psutil_sockets
@@ -59,14 +59,14 @@ def read_owners(
         gaps.append(_ONE_HOLDER)
     known: dict[int, Optional[_Process]] = {}
     is_complete = bool(every_holder) and not denied and os.geteuid() == 0
-    nobody = owners.Ownership((), owners.DENIED if denied or os.geteuid() != 0 else owners.UNKNOWN, None)
+    nobody = bindings.Ownership((), bindings.DENIED if denied or os.geteuid() != 0 else bindings.UNKNOWN, None)
     ownerships = []
     for socket in sockets:
         found_owners = (
             _make_owner(library, known, *holder) for holder in sorted(holders.get(psutil_sockets.identify(socket), ()))
         )
         alive = tuple(owner for owner in found_owners if owner is not None)
-        ownerships.append(owners.Ownership(alive, owners.FOUND, None, is_complete) if alive else nobody)
+        ownerships.append(bindings.Ownership(alive, bindings.FOUND, None, is_complete) if alive else nobody)
     return ownerships, tuple(dict.fromkeys(gaps))
 
 
@@ -82,11 +82,11 @@ def _read_descriptors(
         return psutil_sockets.Descriptors([], 0, 0)
 
 
-def _make_owner(library: Any, known: dict[int, Optional[_Process]], pid: int, fd: int) -> Optional[owners.Owner]:
+def _make_owner(library: Any, known: dict[int, Optional[_Process]], pid: int, fd: int) -> Optional[bindings.Owner]:
     if pid not in known:
         known[pid] = _read_process(library, pid)
     process = known[pid]
-    return None if process is None else owners.Owner(pid, process.name, process.exe, process.user, fd)
+    return None if process is None else bindings.Owner(pid, process.name, process.exe, process.user, fd)
 
 
 def _read_process(library: Any, pid: int) -> Optional[_Process]:

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._wire import container_proxy, proc_stat, procfs
 
 _CONMON = re.compile(r"libpod-conmon-([0-9a-f]{64})\.scope\Z")
@@ -29,7 +29,7 @@ _LONGEST = 1 << 20  # octets of a file; the addresses of a container are a few h
 
 
 class Answer(NamedTuple):
-    service: Optional[owners.Service]
+    service: Optional[bindings.Service]
     reason: str  # why there is none
 
 
@@ -39,21 +39,21 @@ class PublishedPorts:
     parse: what a cgroup path stands for.
     """
 
-    def __init__(self, proc: str, parse: Callable[[Optional[str]], Optional[owners.Service]]) -> None:
+    def __init__(self, proc: str, parse: Callable[[Optional[str]], Optional[bindings.Service]]) -> None:
         self._proc = proc
         self._parse = parse
         # By namespace: containers, each with one process in it.
-        self._networks: dict[int, dict[owners.Service, int]] = {}
+        self._networks: dict[int, dict[bindings.Service, int]] = {}
         self._unseen: Optional[int] = None  # processes of containers whose namespace cannot be seen; None = not walked
 
     def find(
-        self, socket: bindings.Socket, holders: Sequence[owners.Owner], services: Sequence[Optional[owners.Service]]
+        self, socket: bindings.Socket, holders: Sequence[bindings.Owner], services: Sequence[Optional[bindings.Service]]
     ) -> Optional[Answer]:
         """None: nobody among the holders is seen to publish a container's port. services: of `holders`, by cgroup."""
         for owner, service in zip(holders, services):
             match = _CONMON.match(service.unit) if service else None
             if service and match and service.manager == "systemd":
-                return Answer(owners.Service("podman", match[1], "container", service.uid), "")
+                return Answer(bindings.Service("podman", match[1], "container", service.uid), "")
             if owner.name == "docker-proxy":
                 if (service is None or service.scope == "system") and self._is_docker_proxy(owner.pid):
                     return self._find_behind_proxy(socket, owner.pid)
@@ -82,7 +82,7 @@ class PublishedPorts:
         self._walk()
         address = published.container
         name = "fib_trie" if len(address) == 4 else "if_inet6"
-        found: set[owners.Service] = set()
+        found: set[bindings.Service] = set()
         for containers in self._networks.values():
             pids = [pid for service, pid in containers.items() if (service.manager, service.uid) == ("docker", None)]
             # Several containers can share a namespace, and one of them has published the port.
@@ -108,7 +108,7 @@ class PublishedPorts:
             },
         )
 
-    def _choose(self, engine: str, found: Iterable[owners.Service]) -> Answer:
+    def _choose(self, engine: str, found: Iterable[bindings.Service]) -> Answer:
         services = sorted(found, key=str)
         if len(services) == 1 and not self._unseen:
             return Answer(services[0], "")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from .._wire import sockopts
 from . import process_state, socket_options
@@ -23,8 +23,8 @@ MISSING = (errno.ESRCH, errno.EINVAL, errno.EBADF)  # no such process, or no suc
 NO_LEADER = -1  # besides them: the process lives on without its first thread
 
 _NO_HOLDER = {
-    owners.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
-    owners.KERNEL: "the kernel itself holds it",
+    bindings.DENIED: "no process that holds it can be seen, which needs root or CAP_SYS_PTRACE",
+    bindings.KERNEL: "the kernel itself holds it",
 }
 _GONE = "the process that held it is gone"
 _OTHER = "the process has closed it meanwhile"
@@ -33,10 +33,10 @@ _LEADERLESS = "the first thread of the process has ended, and pidfd_getfd goes b
 
 def explain_absence(status: str) -> str:
     """Of a holder, by the status of the Ownership."""
-    return _NO_HOLDER.get(status, "its owner is unknown" if status != owners.FOUND else _GONE)
+    return _NO_HOLDER.get(status, "its owner is unknown" if status != bindings.FOUND else _GONE)
 
 
-def find_gaps(options: Sequence[bindings.Options], ownerships: Sequence[owners.Ownership]) -> tuple[Gap, ...]:
+def find_gaps(options: Sequence[bindings.Options], ownerships: Sequence[bindings.Ownership]) -> tuple[Gap, ...]:
     """One for each reason why a holder did not give them; where none was found, the owners have a gap of their own."""
     reasons = Counter(read.reason for read, owned in zip(options, ownerships) if owned.owners and read.reason)
     return tuple(

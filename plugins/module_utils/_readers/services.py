@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from .._wire import cgroup_path, procfs, spelling
 from . import cgroups, processes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # loaded only where the holders do not tell, or a container p
     from . import creators, published_ports
 
 _INIT_SCOPE = "/init.scope"
-SYSTEM_MANAGER = owners.Service("systemd", "init.scope", "system")
+SYSTEM_MANAGER = bindings.Service("systemd", "init.scope", "system")
 
 
 class Services:
@@ -36,7 +36,7 @@ class Services:
         self.proc = walk.proc
         self._walk = walk
         self._root = _read_manager_root(walk.proc)
-        self._holders: dict[int, Optional[owners.Service]] = {}
+        self._holders: dict[int, Optional[bindings.Service]] = {}
         self._ordinary: dict[int, bool] = {}
         self._published: Optional[published_ports.PublishedPorts] = None
         self._creators: Optional[creators.Creators] = None
@@ -48,7 +48,7 @@ class Services:
             return False
         return all(self._is_system_manager(owner) or is_user_manager(self._find_holder(owner)) for owner in holders)
 
-    def find_service(self, socket: bindings.Socket, holders: Sequence[owners.Owner]) -> Optional[owners.Service]:
+    def find_service(self, socket: bindings.Socket, holders: Sequence[bindings.Owner]) -> Optional[bindings.Service]:
         """From the holders; from the creator where no holder was seen, or where PID 1 may be one and cannot be seen.
 
         What a service manager holds belongs to a .socket unit. It is mostly created by a helper in that unit's own
@@ -87,7 +87,7 @@ class Services:
             return None
         return found.pop()
 
-    def _is_ordinary(self, owner: owners.Owner) -> bool:
+    def _is_ordinary(self, owner: bindings.Owner) -> bool:
         """Holds sockets for nobody else, by what it is."""
         known = self._ordinary.get(owner.pid)
         if known is None:
@@ -96,15 +96,15 @@ class Services:
             self._ordinary[owner.pid] = known
         return known
 
-    def _find_holder(self, owner: owners.Owner) -> Optional[owners.Service]:
+    def _find_holder(self, owner: bindings.Owner) -> Optional[bindings.Service]:
         if owner.pid not in self._holders:
             self._holders[owner.pid] = self.parse(_parse_group(self._walk.groups[owner.pid]))
         return self._holders[owner.pid]
 
-    def parse(self, path: Optional[str]) -> Optional[owners.Service]:
+    def parse(self, path: Optional[str]) -> Optional[bindings.Service]:
         return _name(path, self._root)
 
-    def _is_system_manager(self, owner: owners.Owner) -> bool:
+    def _is_system_manager(self, owner: bindings.Owner) -> bool:
         # In a container PID 1 can be any program.
         return owner.pid == 1 and (owner.name == "systemd" or self._find_holder(owner) == SYSTEM_MANAGER)
 
@@ -123,12 +123,12 @@ class Services:
 
 
 def name_services(listeners: Sequence[bindings.Listener]) -> list[bindings.Listener]:
-    """With the services that owners.read_owners() left to be named."""
+    """With the services that bindings.read_owners() left to be named."""
     owned = name_plain([listener.ownership for listener in listeners])
     return [listener._replace(ownership=ownership) for listener, ownership in zip(listeners, owned)]
 
 
-def name_plain(ownerships: Sequence[owners.Ownership], proc: str = "/proc") -> list[owners.Ownership]:
+def name_plain(ownerships: Sequence[bindings.Ownership], proc: str = "/proc") -> list[bindings.Ownership]:
     """The same for Ownerships alone."""
     if all(owned.cgroup is None for owned in ownerships):
         return list(ownerships)
@@ -141,11 +141,11 @@ def name_plain(ownerships: Sequence[owners.Ownership], proc: str = "/proc") -> l
     ]
 
 
-def is_user_manager(service: Optional[owners.Service]) -> bool:
+def is_user_manager(service: Optional[bindings.Service]) -> bool:
     return service is not None and (service.manager, service.unit, service.scope) == ("systemd", "init.scope", "user")
 
 
-def _name(path: Optional[str], root: str) -> Optional[owners.Service]:
+def _name(path: Optional[str], root: str) -> Optional[bindings.Service]:
     return None if path is None else cgroup_path.parse_cgroup_path(path, root)
 
 

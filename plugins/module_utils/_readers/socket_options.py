@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Borrower:
 
 
 def read_options(
-    sockets: Sequence[bindings.Socket], ownerships: Sequence[owners.Ownership], calls: Optional[Calls] = None
+    sockets: Sequence[bindings.Socket], ownerships: Sequence[bindings.Ownership], calls: Optional[Calls] = None
 ) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
     """The options of each socket, in order, with one gap for each reason why a holder did not give them.
 
@@ -149,11 +149,11 @@ def read_options(
     return found, refused.find_gaps(found, ownerships)
 
 
-def _first_pid(ownership: owners.Ownership) -> int:
+def _first_pid(ownership: bindings.Ownership) -> int:
     return ownership.owners[0].pid if ownership.owners else 0
 
 
-def _read_one(borrower: Borrower, row: bindings.Socket, ownership: owners.Ownership) -> bindings.Options:
+def _read_one(borrower: Borrower, row: bindings.Socket, ownership: bindings.Ownership) -> bindings.Options:
     if not ownership.owners:
         from . import refused
 

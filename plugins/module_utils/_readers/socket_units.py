@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model import bindings, owners
+from .._model import bindings
 from .._model.gaps import Gap
 from .._wire import sockopts, systemd_show
 from . import commands, services
@@ -19,7 +19,7 @@ _TIMEOUT = 10  # seconds
 
 def read_unit_options(
     sockets: Sequence[bindings.Socket],
-    ownerships: Sequence[owners.Ownership],
+    ownerships: Sequence[bindings.Ownership],
     options: Sequence[bindings.Options],
     gaps: tuple[Gap, ...],
 ) -> tuple[list[bindings.Options], tuple[Gap, ...]]:

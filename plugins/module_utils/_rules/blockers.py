@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from .._model import addresses, connections, owners, restarts
+from .._model import addresses, bindings, connections, restarts
 from .._wire import spelling
 
 _PEERS = 5  # shown of each group
@@ -17,7 +17,7 @@ _GROUPS = 3  # named in a message
 
 
 def group_blockers(
-    blockers: Iterable[connections.Occupant], holders: Mapping[int, owners.Ownership]
+    blockers: Iterable[connections.Occupant], holders: Mapping[int, bindings.Ownership]
 ) -> list[restarts.Blockers]:
     """Those that differ only in the peer and the descriptor are one entry. Sorted: what no process holds last."""
     groups: dict[tuple[object, ...], list[connections.Occupant]] = {}
@@ -28,14 +28,14 @@ def group_blockers(
     return sorted(found, key=lambda group: (group.ownership is None, group.state, group.packed, group.ifindex))
 
 
-def _identify(ownership: Optional[owners.Ownership]) -> Optional[tuple[object, ...]]:
+def _identify(ownership: Optional[bindings.Ownership]) -> Optional[tuple[object, ...]]:
     """Processes and unit; every connection of a process has a descriptor of its own."""
     if ownership is None:
         return None
     return (frozenset(owner.pid for owner in ownership.owners), ownership.status, ownership.service)
 
 
-def _make_group(rows: Sequence[connections.Occupant], holders: Mapping[int, owners.Ownership]) -> restarts.Blockers:
+def _make_group(rows: Sequence[connections.Occupant], holders: Mapping[int, bindings.Ownership]) -> restarts.Blockers:
     first = rows[0]
     waits = [row.clears_in for row in rows if row.clears_in is not None]
     peers = sorted((row.peer_packed, row.peer_port) for row in rows if row.peer_port)
@@ -67,7 +67,7 @@ def _describe(group: restarts.Blockers) -> str:
     return what + (f" (for {group.clear_in_seconds} s)" if group.clear_in_seconds is not None else "")
 
 
-def name_holder(ownership: Optional[owners.Ownership]) -> str:
+def name_holder(ownership: Optional[bindings.Ownership]) -> str:
     if ownership is None:
         return ""
     if ownership.service is not None:

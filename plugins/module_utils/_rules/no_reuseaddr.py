@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .._model import bindings, findings, owners
+from .._model import bindings, findings
 from .._wire import spelling
 from . import views, wording
 
@@ -20,7 +20,7 @@ def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
     hidden: dict[str, list[bindings.Listener]] = {}
     for listener in view.listeners:
         socket, options = listener.socket, listener.options
-        if socket.protocol != bindings.TCP or listener.ownership.status == owners.KERNEL:
+        if socket.protocol != bindings.TCP or listener.ownership.status == bindings.KERNEL:
             continue
         if options.reuseaddr is None:
             hidden.setdefault(options.reason or "not read", []).append(listener)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model import bindings, owners, plans
+from .._model import bindings, plans
 from . import restart_actions
 
 FIXED = "fixed"
@@ -70,7 +70,7 @@ def rank(outcome: Outcome) -> tuple[int, str]:
     return OUTCOMES.index(outcome.outcome), outcome.label
 
 
-def is_of(before: Before, service: Optional[owners.Service]) -> bool:
+def is_of(before: Before, service: Optional[bindings.Service]) -> bool:
     """Whether what that service holds counts: another one that listens in the same place does not serve for this one.
     A container that was made anew is another one with the same engine, and which one may not be known.
     """

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Optional, TypeVar
 
-from .._model import owners, plans, units
+from .._model import bindings, plans, units
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -29,7 +29,7 @@ def choose_action(case: plans.Case, settings: plans.Settings) -> str:
     return plans.RESTART_SOCKET if service and service.unit.endswith(".socket") else plans.RESTART
 
 
-def label_service(service: Optional[owners.Service]) -> str:
+def label_service(service: Optional[bindings.Service]) -> str:
     """What options and results call it: the name of the unit, and whose it is where that is not the system's."""
     if service is None:
         return ""
@@ -40,7 +40,7 @@ def label_service(service: Optional[owners.Service]) -> str:
 
 
 def find_wanted(
-    options: Mapping[str, T], service: owners.Service, companion: Optional[units.Unit] = None
+    options: Mapping[str, T], service: bindings.Service, companion: Optional[units.Unit] = None
 ) -> Optional[T]:
     """What an option by unit says of this one: by its label alone, as anybody can call a unit of their own, or a
     container, what a unit of the system is called. A socket and the service it starts are one, so either name will do.
@@ -51,7 +51,7 @@ def find_wanted(
     return found
 
 
-def make_container_restart(service: owners.Service) -> Optional[list[str]]:
+def make_container_restart(service: bindings.Service) -> Optional[list[str]]:
     """By the engine, and by the whole id: nothing else is sure to mean that container. A user's has other storage."""
     if service.manager not in ("docker", "podman") or service.uid is not None or not _CONTAINER_ID.match(service.unit):
         return None

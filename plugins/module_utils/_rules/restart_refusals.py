@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Optional
 
-from .._model import owners, plans
+from .._model import bindings, plans
 from . import restart_actions
 
 # What listens on the host for a container, and whose that is.
@@ -26,8 +26,8 @@ _PROXIES = {
 }
 _PUBLISHED = "restart that container, publishing its port on an address that is there"
 _OWNERLESS = {
-    owners.DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
-    owners.KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
+    bindings.DENIED: ("its holder cannot be seen", "run with become: as root every holder is seen"),
+    bindings.KERNEL: ("it is a socket of the kernel's own", "reconfigure what made it (NFS, WireGuard, …)"),
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from .._model import addresses, bindings, owners
+from .._model import addresses, bindings
 from .._model.gaps import Capabilities
 from .locality import Locality
 
@@ -53,4 +53,4 @@ def _is_fine(listener: bindings.Listener) -> bool:
         return False
     if socket.protocol != bindings.TCP or options.reuseaddr:
         return True
-    return listener.ownership.status == owners.KERNEL and options.reuseaddr is None
+    return listener.ownership.status == bindings.KERNEL and options.reuseaddr is None

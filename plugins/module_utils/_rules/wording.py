@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model import bindings, findings, owners
+from .._model import bindings, findings
 from .._wire import spelling
 
 
@@ -32,7 +32,7 @@ def find_unknown(rule: str, severity: str, listeners: Sequence[bindings.Listener
     ]
 
 
-def find_service(ownership: owners.Ownership) -> Optional[owners.Service]:
+def find_service(ownership: bindings.Ownership) -> Optional[bindings.Service]:
     """The service to tell of. One that is still to be named would look like none."""
     if ownership.cgroup is not None:
         raise AssertionError("services are named before anybody is told of them")

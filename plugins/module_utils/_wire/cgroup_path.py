@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from .._model import owners
+from .._model import bindings
 
 _TYPES = frozenset(
     ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
@@ -28,7 +28,7 @@ _SESSION = r"session-[A-Za-z0-9]+\.scope\Z"
 _CONTAINER_PLACES = ("lxc", "docker", "libpod_parent", "kubepods")
 
 
-def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
+def parse_cgroup_path(path: str, root: str = "") -> Optional[bindings.Service]:
     """Who starts and stops the processes of that cgroup, or None where the path does not say.
 
     path: as in /proc/PID/cgroup ("0::" cut off), or relative to the mount point of the hierarchy. root: where the
@@ -55,7 +55,7 @@ def parse_cgroup_path(path: str, root: str = "") -> Optional[owners.Service]:
     return _parse_system(names[:slices], names[slices:])
 
 
-def _parse_system(slices: list[str], names: list[str]) -> Optional[owners.Service]:
+def _parse_system(slices: list[str], names: list[str]) -> Optional[bindings.Service]:
     unit = _parse_unit(names[0])
     if unit is None:
         return None
@@ -67,11 +67,11 @@ def _parse_system(slices: list[str], names: list[str]) -> Optional[owners.Servic
         if user_unit is not None:
             # Without a uid a container would read as one of the system's.
             container = None if uid is None else _parse_container(user_unit, uid)
-            return container or owners.Service("systemd", user_unit, "user", uid)
-    return _parse_container(unit, None) or owners.Service("systemd", unit, "system")
+            return container or bindings.Service("systemd", user_unit, "user", uid)
+    return _parse_container(unit, None) or bindings.Service("systemd", unit, "system")
 
 
-def _parse_container(unit: str, uid: Optional[int]) -> Optional[owners.Service]:
+def _parse_container(unit: str, uid: Optional[int]) -> Optional[bindings.Service]:
     if not unit.endswith(".scope") and not unit.startswith("systemd-nspawn@"):
         return None
     from . import container_path

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     UNKNOWN_OWNERSHIP,
+    Options,
     Owner,
     Ownership,
     Service,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import judgement
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings

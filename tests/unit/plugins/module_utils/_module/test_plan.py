@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Owner, Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Owner, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import UnitListen
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from builders import make_ownership, make_socket

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     CUSTOM,
     NONE,

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    FOUND,
+    UNKNOWN,
+    Options,
+    Owner,
+    Ownership,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import BOUND, Occupant
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, UNKNOWN, Owner, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BLOCKED, Claim, Outlook
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import NETLINK

@@ -10,9 +10,14 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    FOUND,
+    Options,
+    Owner,
+    Ownership,
+    Service,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import FOUND, Owner, Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, commands
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import (

@@ -14,9 +14,14 @@ from ipaddress import ip_address
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import RTN_LOCAL, RTN_UNICAST
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import UNKNOWN, VALID, Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    UNKNOWN,
+    VALID,
+    Options,
+    Ownership,
+    Service,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     commands,
     netlink_socket,

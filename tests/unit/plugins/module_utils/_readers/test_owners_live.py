@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Ownership, Service, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import processes
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Owner, Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Owner, Service, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.published_ports import Answer, PublishedPorts
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.cgroup_path import parse_cgroup_path
 from builders import make_socket

@@ -17,12 +17,12 @@ from pathlib import Path
 # A child without rights cannot import it later.
 import ansible_collections.infracheck.bindings.plugins.module_utils._wire.sockopts  # noqa: F401  # pylint: disable=unused-import
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     DENIED,
     FOUND,
     KERNEL,
     UNKNOWN,
+    Options,
     Owner,
     Ownership,
 )

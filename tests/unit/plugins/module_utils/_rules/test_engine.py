@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import REMEDIES, SEVERITIES
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     UNKNOWN_OWNERSHIP,
     Ownership,
     Service,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import REMEDIES, SEVERITIES
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import RULES as NAMES
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, evaluate, find_failing
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     CUSTOM,
     NGINX,

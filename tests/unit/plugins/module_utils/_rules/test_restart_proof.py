@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Owner
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Owner
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import (
     DECLARED,
     LISTEN_STREAM,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     DENIED,
     KERNEL,
     UNKNOWN,

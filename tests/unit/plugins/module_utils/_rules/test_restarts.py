@@ -7,7 +7,15 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
+    DENIED,
+    FOUND,
+    KERNEL,
+    Options,
+    Owner,
+    Ownership,
+    Service,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import (
     BOUND,
     ESTABLISHED,
@@ -16,14 +24,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
     Occupant,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import FAIL, INFO, UNKNOWN, WARNING
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import (
-    DENIED,
-    FOUND,
-    KERNEL,
-    Owner,
-    Ownership,
-    Service,
-)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import (
     BLOCKED,
     OK,

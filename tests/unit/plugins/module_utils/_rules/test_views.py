@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Ownership
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Outlook, Restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, evaluate
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality

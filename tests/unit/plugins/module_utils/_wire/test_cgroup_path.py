@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.owners import Service
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.cgroup_path import parse_cgroup_path
 from hypothesis import given
 from hypothesis import strategies as st
