@@ -22,6 +22,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Network,
     Route,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Backend, Capabilities, Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     FOUND,
     Binding,
@@ -32,8 +33,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Service,
     Socket,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Capabilities, Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.services import name_plain
 
 UP = IFF_UP | IFF_RUNNING | IFF_LOWER_UP

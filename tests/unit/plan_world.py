@@ -15,13 +15,13 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import (
+    arguments,
     cases,
     known_units,
     plan,
     restarts,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
-    backends,
     bind_rights,
     commands,
     start_obstacles,
@@ -74,7 +74,7 @@ class PlanWorld:
         self.asked: list[str] = []  # units of which it was looked at what is in the way of a start
         self.carrier = Carrier((), None, 0, "/user.slice/session-1.scope")
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(backends, "select_backend", lambda _name: make_backend(self.samples, self.ownerships))
+        monkeypatch.setattr(arguments, "select_backend", lambda _name: make_backend(self.samples, self.ownerships))
         monkeypatch.setattr("time.sleep", self.slept.append)
         monkeypatch.setattr(cases, "read_carrier", lambda: self.carrier)
         monkeypatch.setattr(sysctls, "read_ephemeral_ports", lambda: range(32768, 61000))

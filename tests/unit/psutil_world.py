@@ -18,8 +18,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Network
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Ownership, Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import Backend, select_backend
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.proc_sockets import read_proc_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.portable_locality import PortableLocality

@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from ipaddress import ip_address
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
-from .._model import addresses, changes
-from .._model.gaps import Gap
-from .._readers import backends, netlink_socket
+from .._model import addresses, backends, changes
+from .._model.backends import Gap
+from .._readers import netlink_socket
 from .._rules import address_watch
 from .._wire import netlink, spelling
 from . import arguments, interfaces, results, selections
@@ -104,7 +104,7 @@ def _open_source(params: dict[str, Any], wish: changes.Wish, stack: ExitStack) -
     name = params["backend"]
     refused = None
     if name == "netlink" or (name == "auto" and sys.platform.startswith("linux")):
-        backends.select_backend("netlink")  # says why where it cannot be
+        arguments.select_backend("netlink")  # says why where it cannot be
         from .._readers import address_events
 
         try:
@@ -120,7 +120,7 @@ def _open_polls(params: dict[str, Any], wish: changes.Wish, refused: Optional[st
     from .._readers import address_polls
 
     try:
-        backend = backends.select_backend("psutil")
+        backend = arguments.select_backend("psutil")
     except backends.BackendUnavailable as error:
         raise backends.BackendUnavailable(f"{refused}; {error}" if refused else str(error)) from error
     may_be_ipv6 = wish.prefix is None or len(wish.prefix.packed) == 16

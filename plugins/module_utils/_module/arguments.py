@@ -10,14 +10,16 @@ What narrows a look down is read in selections.py.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .._readers import backends
+from .._model import backends
 
 _LONGEST_CONFIRMATION = 3600.0  # seconds; beyond that a task would look hung
 
-BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(backends.NAMES), "default": "auto"}}
+_BACKENDS = ("auto", "netlink", "psutil")
+BACKEND_OPTION: dict[str, Any] = {"backend": {"type": "str", "choices": list(_BACKENDS), "default": "auto"}}
 
 # Which listeners to look at, and how.
 LISTENER_OPTIONS: dict[str, Any] = {
@@ -52,6 +54,22 @@ CONFIRM_OPTION: dict[str, Any] = {"confirm_after": {"type": "raw", "default": 0}
 class InvalidOption(Exception):
     def __init__(self, option: str, value: object, allowed: str) -> None:
         super().__init__(f"option {option}: {value!r} is not allowed; it takes {allowed}")
+
+
+def select_backend(name: str) -> backends.Backend:
+    """The backend of that name; `auto` is netlink on Linux, psutil elsewhere. Raises BackendUnavailable."""
+    is_linux = sys.platform.startswith("linux")
+    if name == "netlink" or (name == "auto" and is_linux):
+        if not is_linux:
+            raise backends.BackendUnavailable(
+                f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
+            )
+        from .._readers import netlink_backend
+
+        return netlink_backend.NETLINK
+    from .._readers import psutil_backend
+
+    return psutil_backend.load_psutil_backend()
 
 
 def parse_confirm_after(value: object) -> float:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from .._model import bindings, plans
-from .._model.gaps import Gap
-from .._readers import backends, sysctls
+from .._model import backends, bindings, plans
+from .._model.backends import Gap
+from .._readers import sysctls
 from .._readers.carrier import Carrier, read_carrier
 from .._rules import views
 from . import known_units, run_carrier, unit_programs

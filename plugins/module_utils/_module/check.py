@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._rules import views
 from . import arguments, results
 from .collect import Collected, collect_asked

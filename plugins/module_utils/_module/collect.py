@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from .._model import addresses, bindings
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import addresses, backends, bindings
+from .._model.backends import Gap
 from .._rules import views
 from .._rules.locality import Locality
+from . import arguments
 
 if TYPE_CHECKING:  # loaded only where a caller narrows the look down
     from . import selections
@@ -53,7 +53,7 @@ def collect_asked(params: dict[str, Any], named: bool = True) -> Collected:
 
         selection = selections.parse_selection(params)
         intended = selections.parse_prefixes("intended_addresses", params["intended_addresses"])
-    return collect(backends.select_backend(params["backend"]), selection, intended, params["all_owners"], named)
+    return collect(arguments.select_backend(params["backend"]), selection, intended, params["all_owners"], named)
 
 
 def collect(

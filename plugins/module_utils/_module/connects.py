@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Optional
 
+from .._model.backends import Gap
 from .._model.endpoints import AT_ITSELF, AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
-from .._model.gaps import Gap
 from .._readers import connects
 from .._rules import connect_outcome
 from .._wire import spelling

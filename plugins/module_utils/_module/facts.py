@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from . import arguments, collect, listener_results, results
 
 _NOT_FINE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.UNKNOWN)
@@ -38,11 +38,10 @@ def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequenc
 
 def gather_reuse_settings(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What reuseaddr_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    from .._readers import backends
     from . import restart_results
     from .restarts import add_restarts
 
-    collected = add_restarts(backends.select_backend(params["backend"]), collect.collect_asked(params))
+    collected = add_restarts(arguments.select_backend(params["backend"]), collect.collect_asked(params))
     view, restarts = collected.view, collected.view.restarts
     if restarts is None:
         raise AssertionError("add_restarts leaves no view without them")

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
-from .._model import addresses
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import addresses, backends
+from .._model.backends import Gap
 from .._wire import spelling
 from . import arguments, results
 
@@ -27,7 +26,7 @@ _ROUTE_TYPES = (
 def list_interfaces(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     """What interface_address_info returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     globs = arguments.parse_globs("interfaces", params["interfaces"])
-    network, gaps = backends.select_backend(params["backend"]).read_network()
+    network, gaps = arguments.select_backend(params["backend"]).read_network()
     if network.links is None:
         raise backends.UnreadableTable("; ".join(f"{gap.subject} could not be read: {gap.reason}" for gap in gaps))
     links = [link for link in network.links if not globs or any(fnmatchcase(link.name, glob) for glob in globs)]

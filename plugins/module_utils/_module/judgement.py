@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .._model import findings
-from .._readers import backends, services
+from .._readers import services
 from .._rules import engine, restart_blocked, views
 from . import arguments, collect
 
@@ -53,7 +53,7 @@ def _apply_rules(
     if restart_blocked.SLUG in slugs and any(map(restart_blocked.may_be_blocked, collected.view.listeners)):
         from . import restarts
 
-        backend = backends.select_backend(params["backend"])
+        backend = arguments.select_backend(params["backend"])
         collected = restarts.add_restarts(backend, collected, restart_blocked.may_be_blocked)
     return collected, engine.evaluate(collected.view, slugs)
 

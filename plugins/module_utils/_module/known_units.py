@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional, Union
 
 from .._model import bindings, plans
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
 

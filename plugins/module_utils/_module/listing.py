@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from . import collect, listener_results, results
 
 

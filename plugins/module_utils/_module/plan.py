@@ -10,9 +10,8 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._model import bindings, plans
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import backends, bindings, plans
+from .._model.backends import Gap
 from .._rules import rebind_outcome, restart_plan
 from . import arguments, collect, plan_commands, plan_options, plan_results, results, selections, start_obstacles
 from .cases import collect_cases
@@ -25,7 +24,7 @@ def plan_rebind(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
     settings = plan_options.parse_settings(params)
     expected, checks = plan_options.parse_expected(params["expected"]), plan_options.parse_checks(params["checks"])
     since, refused = plan_options.parse_since(params), plan_options.parse_refused(params["connects"])
-    backend = backends.select_backend("auto")
+    backend = arguments.select_backend("auto")
     collected, notes = _look(backend, params)
     view = collected.view
     if params["since"] is not None:

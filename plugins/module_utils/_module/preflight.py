@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
-from .._model import bindings, connections, restarts
-from .._model.gaps import Gap
-from .._readers import backends, bind_rights
+from .._model import backends, bindings, connections, restarts
+from .._model.backends import Gap
+from .._readers import bind_rights
 from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
 from .._wire import spelling
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
-    backend = backends.select_backend(params["backend"])
+    backend = arguments.select_backend(params["backend"])
     if params["unit"] is not None:
         answers, holders, locality, gaps = _ask_for_unit(backend, unit_names.complete_name(params["unit"]))
     else:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._model import bindings, connections, plans, restarts
-from .._model.gaps import Gap
-from .._readers import backends, bind_rights
+from .._model import backends, bindings, connections, plans, restarts
+from .._model.backends import Gap
+from .._readers import bind_rights
 from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
 from . import unlisted, wished_places

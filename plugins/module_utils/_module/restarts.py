@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .._model import bindings, connections, restarts
-from .._model.gaps import Gap
-from .._readers import backends, sysctls
+from .._model import backends, bindings, connections, restarts
+from .._model.backends import Gap
+from .._readers import sysctls
 from .._readers.connections import read_occupants
 from .._rules import restart_outlook, reuse
 from .._rules.locality import Locality

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import backends
+from .._model.backends import Gap
 from . import arguments, results
 
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model import bindings
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import backends, bindings
+from .._model.backends import Gap
 from .._rules.locality import Locality
 from . import collect
 

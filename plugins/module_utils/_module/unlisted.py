@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._readers import bound_sockets
 from .._rules import restart_outlook, reuse
 

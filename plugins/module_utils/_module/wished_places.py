@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model import bindings, restarts
-from .._model.gaps import Gap
-from .._readers import backends
+from .._model import backends, bindings, restarts
+from .._model.backends import Gap
 from .._rules import bind_outlook
 from .._rules.locality import Locality
 from . import second_look

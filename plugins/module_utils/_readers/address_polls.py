@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-from .._model import addresses, changes
-from . import backends
+from .._model import addresses, backends, changes
 
 
 class AddressPolls:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Optional
 
 from .._model import connections
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import diag_connections, inet_diag, netlink, rtnetlink, sockopts, timer_wheel
 from . import netlink_socket
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Callable, Optional
 
+from .._model.backends import Gap
 from .._model.endpoints import (
     AT_CONNECT,
     AT_DEADLINE,
@@ -26,7 +27,6 @@ from .._model.endpoints import (
     InetAddress,
     Trial,
 )
-from .._model.gaps import Gap
 from . import connect_socket, descriptors, names
 
 Judge = Callable[[Endpoint, Trial], bool]

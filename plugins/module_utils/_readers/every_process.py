@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from typing import Callable
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from . import cgroups, processes, services
 
 # ptrace(2), "Ptrace access mode checking": root too is refused by a process with a capability that it lacks itself.

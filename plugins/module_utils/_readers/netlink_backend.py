@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from .._model import addresses, bindings
-from .._model.gaps import Capabilities, Gap
+from .._model import addresses, backends, bindings
+from .._model.backends import Capabilities, Gap
 from .._wire import inet_diag, netlink, rtnetlink
-from . import backends, netlink_socket, network
+from . import netlink_socket, network
 
 
 def read_sockets(protocols: Sequence[str]) -> backends.Sockets:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Callable, Optional, TypeVar
 
 from .._model import addresses
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import netlink, rtnetlink
 from . import netlink_socket
 

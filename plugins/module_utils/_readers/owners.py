@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from . import cgroups, processes
 
 

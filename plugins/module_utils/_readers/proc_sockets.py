@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import errno
 
-from .._model import bindings
-from .._model.gaps import Gap
+from .._model import backends, bindings
+from .._model.backends import Gap
 from .._wire import proc_net, procfs
-from . import backends
 
 # What comes where tcp_diag, udp_diag, inet_diag or netlink as a whole is not in the kernel and cannot be loaded (a
 # container), or is forbidden.

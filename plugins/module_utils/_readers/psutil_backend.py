@@ -13,9 +13,8 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._model import addresses, bindings
-from .._model.gaps import Capabilities
-from . import backends
+from .._model import addresses, backends, bindings
+from .._model.backends import Capabilities
 
 # psutil 3.0, of 2015, has them all.
 _NEEDED = ("net_connections", "net_if_addrs", "net_if_stats", "pids", "Process")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
-from .._model import addresses
-from .._model.gaps import Gap
+from .._model import addresses, backends
+from .._model.backends import Gap
 from .._wire import spelling
-from . import backends
 
 _T = TypeVar("_T")
 

@@ -11,10 +11,10 @@ import pwd
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._model import bindings
-from .._model.gaps import Gap
+from .._model import backends, bindings
+from .._model.backends import Gap
 from .._wire import spelling
-from . import backends, psutil_network, psutil_sockets
+from . import psutil_network, psutil_sockets
 
 # Their socket tables are read descriptor by descriptor, so that every holder is in them (psutil/_psosx.py,
 # arch/openbsd/socks.c, arch/netbsd/socks.c). Linux and FreeBSD name one process for each socket.

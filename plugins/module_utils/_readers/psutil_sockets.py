@@ -10,9 +10,9 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._model import addresses, bindings
-from .._model.gaps import Gap
-from . import backends, psutil_network
+from .._model import addresses, backends, bindings
+from .._model.backends import Gap
+from . import psutil_network
 
 UNSEEN = (
     Gap(psutil_network.SOURCE, "pinned interfaces", "psutil does not say which interface or scope a socket is bound"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Optional
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import sockopts
 from . import process_state, socket_options
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Optional
 
 from .._model import addresses
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import netlink, rtnetlink
 from . import netlink_socket
 from .network import or_gap

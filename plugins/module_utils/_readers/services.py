@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import cgroup_path, procfs, spelling
 from . import cgroups, processes
 

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 
 if TYPE_CHECKING:
     from . import refused

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._model import bindings
-from .._model.gaps import Gap
+from .._model.backends import Gap
 from .._wire import sockopts, systemd_show
 from . import commands, services
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from .._model import addresses, bindings
-from .._model.gaps import Capabilities
+from .._model.backends import Capabilities
 from .._wire import spelling
 
 _LIMITED_BROADCAST = b"\xff" * 4

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from .._model import addresses, bindings
-from .._model.gaps import Capabilities
+from .._model.backends import Capabilities
 from .locality import Locality
 
 if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the port

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 from typing import Callable
 
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import BackendUnavailable
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Socket
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import take_sample
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
-    BackendUnavailable,
-    select_backend,
-)
 
 Answers = list[tuple[Socket, Binding]]
 Judge = Callable[[], Answers]

@@ -15,8 +15,13 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Link,
     Prefix,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import (
+    BackendUnavailable,
+    Gap,
+    UnreadableTable,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import Batch, Change, Wish
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import (
     parse_wish,
     render_wait,
@@ -24,12 +29,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.addres
     watch_until,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import address_events, backends
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import address_events
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.address_polls import AddressPolls
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
-    BackendUnavailable,
-    UnreadableTable,
-)
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import NetlinkError
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.address_watch import AddressWatch
 from builders import SEES_ALL, make_address, make_backend, make_link, make_network
@@ -242,7 +243,7 @@ def test_without_netlink_it_polls_and_says_so(monkeypatch: pytest.MonkeyPatch) -
     blind = SEES_ALL._replace(address_flags=False)
     backend = make_backend([((), make_network((ETH0,), (FOUR,)))], capabilities=blind)
     refuse_netlink(monkeypatch)
-    monkeypatch.setattr(backends, "select_backend", lambda name: backend)
+    monkeypatch.setattr(arguments, "select_backend", lambda name: backend)
     result, gaps = wait_for_address({**OPTIONS, "timeout": 1.0})
     assert (result["met"], result["source"]) == (True, "psutil")
     assert gaps == (
@@ -264,7 +265,7 @@ def test_neither_netlink_nor_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
             raise BackendUnavailable("psutil is missing")
 
     refuse_netlink(monkeypatch)
-    monkeypatch.setattr(backends, "select_backend", select)
+    monkeypatch.setattr(arguments, "select_backend", select)
     with pytest.raises(BackendUnavailable, match="no; psutil is missing"):
         wait_for_address(OPTIONS)
 
@@ -279,6 +280,6 @@ def refuse_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_addresses_that_cannot_be_polled_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     gap = Gap("psutil", "addresses", "denied")
     backend = make_backend([((), make_network((ETH0,), None))], gaps=[gap])
-    monkeypatch.setattr(backends, "select_backend", lambda name: backend)
+    monkeypatch.setattr(arguments, "select_backend", lambda name: backend)
     with pytest.raises(UnreadableTable, match="addresses could not be read: denied"):
         wait_for_address({**OPTIONS, "backend": "psutil"})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Service
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Case, Check
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import UnitListen
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.cases import collect_cases

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     UNKNOWN_OWNERSHIP,
     Options,
@@ -17,14 +18,12 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Ownership,
     Service,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import judgement
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, judgement
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.collect import collect
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.listener_results import render_listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.selections import Selection
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import backends
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.wording import describe_holder
 from builders import make_address, make_backend, make_link, make_network, make_ownership, make_socket
 from defaults import read_defaults
@@ -248,7 +247,7 @@ def asking(monkeypatch):
 
     def ask(network, **params):
         backend = make_backend([([make_socket()], network)], UNNAMED)
-        monkeypatch.setattr(backends, "select_backend", lambda _name: backend)
+        monkeypatch.setattr(arguments, "select_backend", lambda _name: backend)
         return check_bindings({**read_defaults(), **params})[0]
 
     return ask

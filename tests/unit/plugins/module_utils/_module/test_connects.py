@@ -9,6 +9,7 @@ import math
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoints import (
     AT_CONNECT,
     AT_DEADLINE,
@@ -18,7 +19,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.endpoin
     InetAddress,
     Trial,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.connects import (
     check_connects,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Union
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Service
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Dependent
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.units import Unit, UnitListen
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import known_units

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options, Service
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.connections import (
     BOUND,
@@ -17,7 +18,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
     LISTENING,
     Occupant,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Prospect, Wish
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import (
     BackendUnavailable,
+    Gap,
     UnreadableTable,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
 
 
 class FakeModule:

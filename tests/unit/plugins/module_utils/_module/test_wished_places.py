@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import RTN_LOCAL, Network
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BindWish
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.wished_places import read_locality
 from builders import make_address, make_backend, make_link, make_network, make_socket

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     FOUND,
     Options,
@@ -17,7 +18,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Ownership,
     Service,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Rights
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import bind_rights, commands
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.bind_rights import (

@@ -14,6 +14,11 @@ from ipaddress import ip_address
 
 import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import RTN_LOCAL, RTN_UNICAST
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import (
+    BackendUnavailable,
+    Gap,
+    UnreadableTable,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     UNKNOWN,
     VALID,
@@ -21,7 +26,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Ownership,
     Service,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     commands,
     netlink_socket,
@@ -30,11 +35,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers impor
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     network as network_reader,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
-    BackendUnavailable,
-    UnreadableTable,
-    select_backend,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import (
     NETLINK,

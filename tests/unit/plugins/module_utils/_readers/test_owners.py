@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     Owner,
     Ownership,
     Service,
     Socket,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, processes, systemd
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.systemd_show import Listen, SocketUnit

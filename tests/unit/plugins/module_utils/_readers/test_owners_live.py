@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
 
 import pytest
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Ownership, Service, Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.gaps import Gap
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import processes
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroups import Cgroups
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
@@ -480,7 +480,7 @@ def test_a_pid_that_is_used_again_while_it_is_looked_into(nursery: Nursery, monk
 
 APART = """
 import os, socket, sys
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 rows = select_backend("netlink").read_sockets(("tcp",))[0]
 [row] = [row for row in rows if (row.packed, row.port) == (socket.inet_aton("127.0.0.1"), int(sys.argv[1]))]

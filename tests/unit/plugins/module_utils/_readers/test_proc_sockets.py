@@ -13,7 +13,7 @@ import sys
 from ipaddress import ip_address
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import UnreadableTable
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import UnreadableTable
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.proc_sockets import read_proc_sockets
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.proc_net import parse_sockets
 

@@ -15,11 +15,11 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import (
     BackendUnavailable,
     UnreadableTable,
-    select_backend,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.psutil_backend import (
     find_capabilities,
     make_backend,

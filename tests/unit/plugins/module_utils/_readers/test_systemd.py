@@ -131,7 +131,7 @@ ASK = """
 import json, sys
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroup_paths, cgroups
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners, services
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.backends import select_backend
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 if sys.argv[1] == "without cgroups":
     cgroups.Cgroups.read_pids = lambda self, cgroup_id: ()
     cgroup_paths.PathFinder.read_path = lambda self, cgroup_id: None

@@ -2,18 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which source a host is read through. A backend is a value: what it can see, and the functions that read."""
+"""Where a host is read from. A backend is a value: what it can see at all, and the functions that read. What they could
+not see is a Gap.
+"""
 
-from __future__ import annotations
-
-import sys
 from collections.abc import Collection, Sequence
 from typing import Callable, NamedTuple
 
-from .._model import addresses, bindings
-from .._model.gaps import Capabilities, Gap
+from . import addresses, bindings
 
-NAMES = ("auto", "netlink", "psutil")
+
+class Gap(NamedTuple):
+    """Something that could not be read. Gaps are data: a rule that needed it says unknown, nothing unread is ever
+    fine.
+    """
+
+    source: str  # what was to be read: sock_diag, /proc/net/tcp, rtnetlink, owners, pins, …
+    subject: str  # what it would have told
+    reason: str
+
+
+class Capabilities(NamedTuple):
+    """What a backend can see at all. What it cannot see is a Gap as well; here it is in the form that rules ask for."""
+
+    pins: bool  # SO_BINDTODEVICE and scope ids: without them a dead interface cannot be told
+    address_flags: bool  # tentative, dadfailed, …
+    link_state: bool
+    routes: bool  # local tables, rules and the kernel's own lookup; without them only the list of addresses speaks
+    # can a socket here be bound to an address that is not local, without the backend seeing that this is meant
+    nonlocal_binds: bool
+    whole_loopback: bool = False  # all of 127/8 is local through one address on the loopback link, as Linux has it
+    options: bool = True  # live socket options, and what else is on a port
+    services: bool = True  # the unit or container of a process
+
 
 Sockets = tuple[tuple[bindings.Socket, ...], tuple[Gap, ...]]
 Networks = tuple[addresses.Network, tuple[Gap, ...]]
@@ -47,19 +68,3 @@ class Backend(NamedTuple):
     read_merged: Callable[[addresses.Network], Networks]
     read_owners: Callable[[Sequence[bindings.Socket], Collection[int]], Ownerships]
     read_options: Callable[[Sequence[bindings.Socket], Sequence[bindings.Ownership]], LiveOptions]
-
-
-def select_backend(name: str) -> Backend:
-    """The backend of that name; `auto` is netlink on Linux, psutil elsewhere. Raises BackendUnavailable."""
-    is_linux = sys.platform.startswith("linux")
-    if name == "netlink" or (name == "auto" and is_linux):
-        if not is_linux:
-            raise BackendUnavailable(
-                f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
-            )
-        from . import netlink_backend
-
-        return netlink_backend.NETLINK
-    from . import psutil_backend
-
-    return psutil_backend.load_psutil_backend()
