@@ -223,7 +223,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, check, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, check, results
 
 
 def main() -> None:
@@ -239,7 +239,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run.run_module(module, check.check_bindings)
+    results.run_module(module, check.check_bindings)
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, preflight, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, preflight, results
 
 
 def main() -> None:
@@ -257,7 +257,7 @@ def main() -> None:
         required_one_of=[("wishes", "unit")],
         supports_check_mode=True,
     )
-    run.run_module(module, preflight.preflight)
+    results.run_module(module, preflight.preflight)
 
 
 if __name__ == "__main__":

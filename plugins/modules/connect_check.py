@@ -324,7 +324,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import connects, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import connects, results
 
 
 def main() -> None:
@@ -341,7 +341,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run.run_module(module, connects.check_connects)
+    results.run_module(module, connects.check_connects)
 
 
 if __name__ == "__main__":

@@ -218,7 +218,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, interfaces, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, interfaces, results
 
 
 def main() -> None:
@@ -226,7 +226,7 @@ def main() -> None:
         argument_spec={**arguments.BACKEND_OPTION, "interfaces": {"type": "list", "elements": "str", "default": []}},
         supports_check_mode=True,
     )
-    run.run_module(module, interfaces.list_interfaces)
+    results.run_module(module, interfaces.list_interfaces)
 
 
 if __name__ == "__main__":

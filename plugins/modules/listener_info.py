@@ -233,14 +233,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, listing, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, listing, results
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={**arguments.BACKEND_OPTION, **arguments.LISTENER_OPTIONS}, supports_check_mode=True
     )
-    run.run_module(module, listing.list_listeners)
+    results.run_module(module, listing.list_listeners)
 
 
 if __name__ == "__main__":

@@ -469,7 +469,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, plan, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, plan, results
 
 
 def main() -> None:
@@ -495,7 +495,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run.run_module(module, plan.plan_rebind)
+    results.run_module(module, plan.plan_rebind)
 
 
 if __name__ == "__main__":

@@ -175,14 +175,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, facts, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, facts, results
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={**arguments.BACKEND_OPTION, **arguments.LISTENER_OPTIONS}, supports_check_mode=True
     )
-    run.run_module(module, facts.gather_reuse_settings)
+    results.run_module(module, facts.gather_reuse_settings)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, facts, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, facts, results
 
 
 def main() -> None:
@@ -84,7 +84,7 @@ def main() -> None:
         argument_spec={**arguments.BACKEND_OPTION, **arguments.LISTENER_OPTIONS, **arguments.CONFIRM_OPTION},
         supports_check_mode=True,
     )
-    run.run_module(module, facts.gather_stale_bindings)
+    results.run_module(module, facts.gather_stale_bindings)
 
 
 if __name__ == "__main__":

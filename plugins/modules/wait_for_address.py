@@ -277,7 +277,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import quick_start  # noqa: F401
 
 # isort: split
-from ansible_collections.infracheck.bindings.plugins.module_utils._module import address_wait, arguments, run
+from ansible_collections.infracheck.bindings.plugins.module_utils._module import address_wait, arguments, results
 
 
 def main() -> None:
@@ -294,7 +294,7 @@ def main() -> None:
         required_one_of=[("address", "interface")],
         supports_check_mode=True,
     )
-    run.run_module(module, address_wait.wait_for_address)
+    results.run_module(module, address_wait.wait_for_address)
 
 
 if __name__ == "__main__":

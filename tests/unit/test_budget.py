@@ -58,7 +58,7 @@ listeners = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INE
 listeners[1].bind(("127.0.0.1", 0))
 before = set(sys.modules)
 sys.path.insert(0, sys.argv[1])
-from {PACKAGE}._module import quick_start, run
+from {PACKAGE}._module import quick_start, results
 from {PACKAGE}._module.check import check_bindings
 result, _gaps = check_bindings(json.loads(sys.argv[2]))
 print(json.dumps([result, sorted(set(sys.modules) - before)]))

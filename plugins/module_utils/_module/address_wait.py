@@ -17,7 +17,6 @@ from ipaddress import ip_address
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from .._model import addresses, backends, changes
-from .._model.backends import Gap
 from .._readers import netlink_socket
 from .._rules import address_watch
 from .._wire import netlink, spelling
@@ -42,7 +41,7 @@ class Ending(NamedTuple):
     ended: float
 
 
-def wait_for_address(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def wait_for_address(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What the module returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     wish = parse_wish(params)
     with ExitStack() as stack:
@@ -100,7 +99,9 @@ def _parse_address(text: str) -> addresses.Prefix:
     return prefix
 
 
-def _open_source(params: dict[str, Any], wish: changes.Wish, stack: ExitStack) -> tuple[Source, tuple[Gap, ...]]:
+def _open_source(
+    params: dict[str, Any], wish: changes.Wish, stack: ExitStack
+) -> tuple[Source, tuple[backends.Gap, ...]]:
     name = params["backend"]
     refused = None
     if name == "netlink" or (name == "auto" and sys.platform.startswith("linux")):
@@ -116,7 +117,9 @@ def _open_source(params: dict[str, Any], wish: changes.Wish, stack: ExitStack) -
     return _open_polls(params, wish, refused)
 
 
-def _open_polls(params: dict[str, Any], wish: changes.Wish, refused: Optional[str]) -> tuple[Source, tuple[Gap, ...]]:
+def _open_polls(
+    params: dict[str, Any], wish: changes.Wish, refused: Optional[str]
+) -> tuple[Source, tuple[backends.Gap, ...]]:
     from .._readers import address_polls
 
     try:
@@ -129,7 +132,7 @@ def _open_polls(params: dict[str, Any], wish: changes.Wish, refused: Optional[st
         raise arguments.InvalidOption("state", wish.state, allowed)
     interval = params["poll_interval"]
     reason = f"read every {interval:g} s through psutil: what came and went in between was not seen, nor when it did"
-    gap = Gap("rtnetlink", "changes as they happen", f"{refused}; {reason}" if refused else reason)
+    gap = backends.Gap("rtnetlink", "changes as they happen", f"{refused}; {reason}" if refused else reason)
     return address_polls.AddressPolls(backend.read_network, interval), (gap,)
 
 
@@ -168,7 +171,9 @@ def _read_quietly(
                 raise
 
 
-def render_wait(watch: address_watch.AddressWatch, ending: Ending, source: str, gaps: Sequence[Gap]) -> results.Json:
+def render_wait(
+    watch: address_watch.AddressWatch, ending: Ending, source: str, gaps: Sequence[backends.Gap]
+) -> results.Json:
     matching = watch.list_matching()
     since = watch.held_since
     return {

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from .._model import backends, bindings, plans
-from .._model.backends import Gap
 from .._readers import sysctls
 from .._readers.carrier import Carrier, read_carrier
 from .._rules import views
@@ -26,7 +25,7 @@ def collect_cases(
     stale: Sequence[bindings.Listener],
     expected: Mapping[str, tuple[plans.Wish, ...]],
     checks: Mapping[str, str],
-) -> tuple[list[plans.Case], tuple[Gap, ...]]:
+) -> tuple[list[plans.Case], tuple[backends.Gap, ...]]:
     """One case for each service that holds a stale listener, and for each listener that no service holds."""
     if not stale:
         return [], ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._model.backends import Gap
+from .._model import backends
 from .._rules import views
 from . import arguments, results
 from .collect import Collected, collect_asked
@@ -21,7 +21,7 @@ def _collect(params: dict[str, Any]) -> Collected:
 
 def check_bindings(
     params: dict[str, Any], collect: Callable[[dict[str, Any]], Collected] = _collect
-) -> tuple[results.Json, tuple[Gap, ...]]:
+) -> tuple[results.Json, tuple[backends.Gap, ...]]:
     """What bind_check returns, with `failed`, and the gaps to warn of.
 
     Raises InvalidOption, BackendUnavailable, UnreadableTable.

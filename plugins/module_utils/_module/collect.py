@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from .._model import addresses, backends, bindings
-from .._model.backends import Gap
 from .._rules import views
 from .._rules.locality import Locality
 from . import arguments
@@ -35,12 +34,12 @@ class Sample(NamedTuple):
     sockets: tuple[bindings.Socket, ...]
     verdicts: list[bindings.Binding]
     locality: Locality
-    gaps: tuple[Gap, ...]
+    gaps: tuple[backends.Gap, ...]
 
 
 class Collected(NamedTuple):
     view: views.View
-    gaps: tuple[Gap, ...]
+    gaps: tuple[backends.Gap, ...]
     undecided: int = 0  # listeners left out because it cannot be seen whether they match `units`
 
 
@@ -94,7 +93,9 @@ def collect(
 
         judged, undecided = selections.select_units(judged, selection.units, backend.capabilities.services)
         if undecided:
-            gaps.append(Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen"))
+            gaps.append(
+                backends.Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen")
+            )
     return Collected(views.View(tuple(judged), backend.capabilities, sample.locality), tuple(gaps), undecided)
 
 

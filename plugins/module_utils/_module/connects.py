@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from .._model.backends import Gap
+from .._model import backends
 from .._model.endpoints import AT_ITSELF, AT_SO_ERROR, CLASSES, CONNECTED, Connect, ConnectSettings, Endpoint, Trial
 from .._readers import connects
 from .._rules import connect_outcome
@@ -22,7 +22,7 @@ from . import arguments, results
 _LONGEST = 1e6  # seconds, and more than enough of anything else
 
 
-def check_connects(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def check_connects(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What connect_check returns. Raises InvalidOption."""
     settings = parse_settings(params)
     endpoints = parse_endpoints(params["endpoints"], settings.family)
@@ -60,7 +60,7 @@ def parse_endpoints(values: list[Any], family: Optional[str]) -> list[Endpoint]:
         raise arguments.InvalidOption(error.option, error.value, error.allowed) from None
 
 
-def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequence[Gap]) -> results.Json:
+def compose_result(endpoints: list[Endpoint], trials: list[Trial], gaps: Sequence[backends.Gap]) -> results.Json:
     """`endpoints`, `summary`, `gaps` and `msg`; a failure is when summary.unmet is not 0."""
     outcomes = [connect_outcome.judge(endpoint, trial) for endpoint, trial in zip(endpoints, trials)]
     rows = list(zip(endpoints, trials, outcomes))

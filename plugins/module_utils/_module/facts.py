@@ -10,14 +10,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from . import arguments, collect, listener_results, results
 
 _NOT_FINE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.UNKNOWN)
 
 
-def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What stale_binding_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     confirm_after = arguments.parse_confirm_after(params["confirm_after"])
     collected = collect.collect_asked(params)
@@ -36,7 +35,7 @@ def gather_stale_bindings(params: dict[str, Any]) -> tuple[results.Json, Sequenc
     }, collected.gaps
 
 
-def gather_reuse_settings(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def gather_reuse_settings(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What reuseaddr_facts returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     from . import restart_results
     from .restarts import add_restarts

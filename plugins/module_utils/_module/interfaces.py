@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Optional
 
 from .._model import addresses, backends
-from .._model.backends import Gap
 from .._wire import spelling
 from . import arguments, results
 
@@ -23,7 +22,7 @@ _ROUTE_TYPES = (
 )
 
 
-def list_interfaces(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def list_interfaces(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What interface_address_info returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     globs = arguments.parse_globs("interfaces", params["interfaces"])
     network, gaps = arguments.select_backend(params["backend"]).read_network()

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional, Union
 
-from .._model import bindings, plans
-from .._model.backends import Gap
+from .._model import backends, bindings, plans
 from .._model.units import Unit
 from .._readers.units import Manager, read_units
 
@@ -35,7 +34,7 @@ class Known(NamedTuple):
     unreadable: Optional[str]
     dependents: tuple[plans.Dependent, ...]
     manager: Manager
-    gap: Optional[Gap] = None  # its manager gave no answer
+    gap: Optional[backends.Gap] = None  # its manager gave no answer
     along: tuple[Unit, ...] = ()  # the dependents
 
     @property
@@ -77,7 +76,7 @@ def _know(
     That holds as well where the service alone still has one: systemd drops it on a reload that changed ListenStream=.
     """
     if isinstance(unit, str):
-        gap = Gap("systemd", f"what is to be known of {service.unit} before a restart", unit)
+        gap = backends.Gap("systemd", f"what is to be known of {service.unit} before a restart", unit)
         return Known(service, None, None, unit, (), manager, gap)
     sockets = [found for found in map(others.get, unit.triggered_by) if isinstance(found, Unit)]
     sockets = [found for found in sockets if found.name.endswith(".socket") and found.is_active and found.listens]
@@ -95,7 +94,7 @@ def _know(
         along = _find_along([unit, *companions, *_find_siblings(unit, companion, others)], others)
     except _Unread as error:
         name, why = error.args
-        gap = Gap("systemd", f"what is to be known of {name} before a restart of {service.unit}", why)
+        gap = backends.Gap("systemd", f"what is to be known of {name} before a restart of {service.unit}", why)
         reason = f"{name} would be restarted along, and {why}"
         return Known(service, None, None, reason, (), manager, gap)
     except _Lost as error:

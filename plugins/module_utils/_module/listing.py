@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._model.backends import Gap
+from .._model import backends
 from . import collect, listener_results, results
 
 
-def list_listeners(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def list_listeners(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """Every listener that was asked for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     view, gaps, _undecided = collect.collect_asked(params)
     links = view.locality.links

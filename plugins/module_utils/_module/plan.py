@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .._model import backends, bindings, plans
-from .._model.backends import Gap
 from .._rules import rebind_outcome, restart_plan
 from . import arguments, collect, plan_commands, plan_options, plan_results, results, selections, start_obstacles
 from .cases import collect_cases
@@ -19,7 +18,7 @@ from .cases import collect_cases
 _STALE = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE)
 
 
-def plan_rebind(params: dict[str, Any]) -> tuple[results.Json, Sequence[Gap]]:
+def plan_rebind(params: dict[str, Any]) -> tuple[results.Json, Sequence[backends.Gap]]:
     """What rebind_plan returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     settings = plan_options.parse_settings(params)
     expected, checks = plan_options.parse_expected(params["expected"]), plan_options.parse_checks(params["checks"])

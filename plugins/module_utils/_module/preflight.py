@@ -11,7 +11,6 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple, Optional
 
 from .._model import backends, bindings, connections, restarts
-from .._model.backends import Gap
 from .._readers import bind_rights
 from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
@@ -48,7 +47,7 @@ class Answer(NamedTuple):
     outlook: restarts.Outlook
 
 
-def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
+def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[backends.Gap]]:
     """What bind_preflight returns. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     backend = arguments.select_backend(params["backend"])
     if params["unit"] is not None:
@@ -68,7 +67,7 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[Gap]]:
     return {"results": results, "gaps": render_gaps(gaps)}, gaps
 
 
-_Asked = tuple[list[Answer], dict[int, bindings.Ownership], Locality, tuple[Gap, ...]]
+_Asked = tuple[list[Answer], dict[int, bindings.Ownership], Locality, tuple[backends.Gap, ...]]
 
 
 def _ask_for_wishes(backend: backends.Backend, given: Sequence[dict[str, Any]]) -> _Asked:
@@ -141,7 +140,7 @@ def _ask_for_unit(backend: backends.Backend, unit: str) -> _Asked:
     gaps = collected.gaps
     if not listeners:
         reason = _explain_nothing(unit, collected.undecided)
-        gaps += (Gap("listeners", f"what {unit} would bind", reason),)
+        gaps += (backends.Gap("listeners", f"what {unit} would bind", reason),)
         outlook = restarts.Outlook(restarts.UNKNOWN, None, (), None, f"what {unit} would bind is not known: {reason}")
         return [Answer(None, None, None, None, outlook)], {}, locality, gaps
     rights = bind_rights.read_unit_rights(unit)

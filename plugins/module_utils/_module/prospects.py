@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model import backends, bindings, connections, plans, restarts
-from .._model.backends import Gap
 from .._readers import bind_rights
 from .._rules import bind_outlook, restart_outlook
 from .._rules.locality import Locality
@@ -30,7 +29,7 @@ class Wanted(NamedTuple):
 
 def foresee_wishes(
     backend: backends.Backend, wanted: Sequence[Wanted], listeners: Sequence[bindings.Listener]
-) -> tuple[list[tuple[plans.Prospect, ...]], tuple[Gap, ...]]:
+) -> tuple[list[tuple[plans.Prospect, ...]], tuple[backends.Gap, ...]]:
     """One tuple of prospects for each unit, in the order of its wishes."""
     plain = [bind for unit in wanted for wish in unit.wishes for bind in _make_binds(unit, wish)]
     if not plain:

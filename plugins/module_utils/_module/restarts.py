@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .._model import backends, bindings, connections, restarts
-from .._model.backends import Gap
 from .._readers import sysctls
 from .._readers.connections import read_occupants
 from .._rules import restart_outlook, reuse
@@ -50,7 +49,7 @@ def read_port_use(
     ports: Mapping[str, set[int]],
     listeners: Sequence[bindings.Listener],
     unconnected: bool = False,
-) -> tuple[restart_outlook.PortUse, tuple[Gap, ...]]:
+) -> tuple[restart_outlook.PortUse, tuple[backends.Gap, ...]]:
     """Everything on those ports, by protocol; `unconnected`: only what listens there or is merely bound.
 
     The options of `listeners` are known, those of other sockets are read.
@@ -69,7 +68,9 @@ def read_port_use(
     ]
     left_out, others = len(others[_MOST_SOCKETS:]), others[:_MOST_SOCKETS]
     if left_out:
-        gaps += (Gap("options", f"SO_REUSEADDR and other options of {left_out} more sockets on a port", _TOO_MANY),)
+        gaps += (
+            backends.Gap("options", f"SO_REUSEADDR and other options of {left_out} more sockets on a port", _TOO_MANY),
+        )
     if others:
         sockets = list(map(_as_socket, others))
         ownerships, _owner_gaps = backend.read_owners(sockets, range(len(sockets)))
@@ -88,13 +89,13 @@ def read_port_use(
 
 def read_holders(
     backend: backends.Backend, outlooks: Iterable[restarts.Outlook], listeners: Sequence[bindings.Listener]
-) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
+) -> tuple[dict[int, bindings.Ownership], tuple[backends.Gap, ...]]:
     """Who holds the blockers, by inode. Those that are beyond the limit are of no known owner, and a gap says so."""
     known = {found.socket.inode: found.ownership for found in listeners}
     rows = {row.inode: row for outlook in outlooks for row in outlook.blockers if row.inode}
     wanted = [_as_socket(row) for inode, row in sorted(rows.items()) if inode not in known]
     left_out, wanted = wanted[_MOST_SOCKETS:], wanted[:_MOST_SOCKETS]
-    gaps = (Gap("owners", f"the holders of {len(left_out)} more blockers", _TOO_MANY),) if left_out else ()
+    gaps = (backends.Gap("owners", f"the holders of {len(left_out)} more blockers", _TOO_MANY),) if left_out else ()
     known.update((socket.inode, bindings.Ownership((), bindings.UNKNOWN, None)) for socket in left_out)
     if wanted:
         ownerships, _gaps = backend.read_owners(wanted, range(len(wanted)))

@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._model import backends, bindings
-from .._model.backends import Gap
 from .._rules.locality import Locality
 from . import collect
 
 
 def complete_network(
     backend: backends.Backend, locality: Locality, sockets: Sequence[bindings.Socket]
-) -> tuple[Locality, tuple[Gap, ...]]:
+) -> tuple[Locality, tuple[backends.Gap, ...]]:
     """With whatever the verdict on these sockets needs besides the tables."""
     wanted = locality.closer.find_open_lookups(sockets)
     if not wanted:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from .._readers import bound_sockets
 from .._rules import restart_outlook, reuse
 
 
 def add_bound(
-    use: restart_outlook.PortUse, gaps: Sequence[Gap], ports: Collection[int]
-) -> tuple[restart_outlook.PortUse, tuple[Gap, ...]]:
+    use: restart_outlook.PortUse, gaps: Sequence[backends.Gap], ports: Collection[int]
+) -> tuple[restart_outlook.PortUse, tuple[backends.Gap, ...]]:
     """With those on the given TCP ports, found at their processes; unchanged where the kernel lists them itself.
 
     Where every process could be looked into, nothing is left unlisted. Where not, the gap says both: why they are not

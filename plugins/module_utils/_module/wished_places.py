@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._model import backends, bindings, restarts
-from .._model.backends import Gap
 from .._rules import bind_outlook
 from .._rules.locality import Locality
 from . import second_look
 
 
-def read_locality(backend: backends.Backend, wishes: Sequence[restarts.BindWish]) -> tuple[Locality, tuple[Gap, ...]]:
+def read_locality(
+    backend: backends.Backend, wishes: Sequence[restarts.BindWish]
+) -> tuple[Locality, tuple[backends.Gap, ...]]:
     """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
     network, gaps = backend.read_network()
     locality = Locality(network)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Optional
 
-from .._model import connections
-from .._model.backends import Gap
+from .._model import backends, connections
 from .._wire import diag_connections, inet_diag, netlink, rtnetlink, sockopts, timer_wheel
 from . import netlink_socket
 
@@ -25,14 +24,14 @@ _TIME_WAIT_MS = 60_000  # TCP_TIMEWAIT_LEN, include/net/tcp.h
 
 def read_occupants(
     ports: Mapping[str, Collection[int]], release: str = "", unconnected: bool = False
-) -> tuple[dict[str, list[connections.Occupant]], tuple[Gap, ...]]:
+) -> tuple[dict[str, list[connections.Occupant]], tuple[backends.Gap, ...]]:
     """By protocol (tcp, udp), everything on its ports, in the kernel's order; `unconnected`: less the connections.
 
     A protocol that could not be read is missing from the answer, and has its gap. Before Linux 6.8 sockets that are
     bound and do nothing cannot be listed, which is a gap as well (source `bound`).
     """
     found: dict[str, list[connections.Occupant]] = {}
-    gaps: list[Gap] = []
+    gaps: list[backends.Gap] = []
     for protocol, wanted in ports.items():
         if not wanted:
             found[protocol] = []
@@ -41,11 +40,11 @@ def read_occupants(
             with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
                 found[protocol] = read_protocol(diag_socket, protocol, wanted, unconnected)
         except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
-            gaps.append(Gap("sock_diag", f"what holds the {protocol} ports looked at", str(error)))
+            gaps.append(backends.Gap("sock_diag", f"what holds the {protocol} ports looked at", str(error)))
     orphans = sum(row.is_timed and row.state == connections.FIN_WAIT_2 for row in found.get("tcp", ()))
     if orphans and _read_fin_timeout() is None:
         subject = f"until when {orphans} half-closed connections stay: at most as long as is said"
-        gaps.append(Gap("tcp_fin_timeout", subject, "net.ipv4.tcp_fin_timeout could not be read"))
+        gaps.append(backends.Gap("tcp_fin_timeout", subject, "net.ipv4.tcp_fin_timeout could not be read"))
     release = release or os.uname().release
     if (
         found.get("tcp") is not None
@@ -53,7 +52,7 @@ def read_occupants(
         and sockopts.parse_release(release) < diag_connections.FIRST_RELEASE_WITH_BOUND
     ):
         reason = f"kernel {release} does not list them; Linux 6.8 does"
-        gaps.append(Gap("bound", "tcp sockets that are bound and neither listen nor connect", reason))
+        gaps.append(backends.Gap("bound", "tcp sockets that are bound and neither listen nor connect", reason))
     return found, tuple(gaps)
 
 

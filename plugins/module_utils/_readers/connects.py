@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Callable, Optional
 
-from .._model.backends import Gap
+from .._model import backends
 from .._model.endpoints import (
     AT_CONNECT,
     AT_DEADLINE,
@@ -39,7 +39,7 @@ _AMBIGUOUS = (errno.EADDRNOTAVAIL, errno.EINVAL)
 
 def read_connects(
     endpoints: Sequence[Endpoint], settings: ConnectSettings, is_met: Judge
-) -> tuple[list[Trial], tuple[Gap, ...]]:
+) -> tuple[list[Trial], tuple[backends.Gap, ...]]:
     """Tries every address of every endpoint; what `is_met` does not accept again, `settings.attempts` times in all.
 
     One Trial per endpoint, in the same order. A gap where this process's descriptors do not allow the concurrency
@@ -82,7 +82,7 @@ class _Try:
 
 class _Engine:
     def __init__(self, endpoints: Sequence[Endpoint], settings: ConnectSettings, is_met: Judge) -> None:
-        self.gaps: tuple[Gap, ...] = ()
+        self.gaps: tuple[backends.Gap, ...] = ()
         self._settings = settings
         self._is_met = is_met
         self._trials: list[Optional[Trial]] = [None] * len(endpoints)
@@ -124,7 +124,7 @@ class _Engine:
 
     def _tell_limit(self, possible: int, wanted: int) -> None:
         reason = f"the limits on open files leave {possible} connects at the same time, not {wanted}"
-        self.gaps = (Gap("RLIMIT_NOFILE", "concurrency", f"{reason}: the others waited for their turn"),)
+        self.gaps = (backends.Gap("RLIMIT_NOFILE", "concurrency", f"{reason}: the others waited for their turn"),)
 
     def _next_wait(self) -> Optional[float]:
         if not self._unfinished or (self._slots_taken < self._limit and (self._ready or self._waiting)):

@@ -14,8 +14,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Callable
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from . import cgroups, processes, services
 
 # ptrace(2), "Ptrace access mode checking": root too is refused by a process with a capability that it lacks itself.
@@ -29,7 +28,7 @@ def find_owners(
     walk: processes.ProcessWalk,
     tree: cgroups.Cgroups,
     wanted: Collection[int],
-) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
+) -> tuple[dict[int, bindings.Ownership], tuple[backends.Gap, ...]]:
     """What bindings.read_owners() returns. walk: with what has been found so far. wanted: its `every_process`."""
     finder = services.Services(walk, tree)
     walked = bool(wanted) or any(finder.is_unowned(socket) for socket in sockets)
@@ -48,9 +47,11 @@ def find_owners(
             holders, bindings.FOUND if holders else absent, service, complete, doubt
         )
     blindness = explain_blindness(walk) if walked else ""
-    gaps = [Gap("owners", "the processes that hold a socket", blindness)] if blindness else []
+    gaps = [backends.Gap("owners", "the processes that hold a socket", blindness)] if blindness else []
     if any(ownership.status == bindings.UNKNOWN for ownership in ownerships.values()):
-        gaps.append(Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen"))
+        gaps.append(
+            backends.Gap("owners", "sockets without a holder", "processes outside of this PID namespace cannot be seen")
+        )
     return ownerships, tuple(gaps + finder.gaps)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from .._model import addresses, backends, bindings
-from .._model.backends import Capabilities, Gap
 from .._wire import inet_diag, netlink, rtnetlink
 from . import netlink_socket, network
 
@@ -17,7 +16,7 @@ from . import netlink_socket, network
 def read_sockets(protocols: Sequence[str]) -> backends.Sockets:
     """Every listener of those protocols. Raises UnreadableTable."""
     rows: list[bindings.Socket] = []
-    gaps: list[Gap] = []
+    gaps: list[backends.Gap] = []
     for protocol in protocols:
         try:
             with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_SOCK_DIAG) as diag_socket:
@@ -83,7 +82,9 @@ def read_live_options(
 
 NETLINK = backends.Backend(
     name="netlink",
-    capabilities=Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False),
+    capabilities=backends.Capabilities(
+        pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False
+    ),
     read_sockets=read_sockets,
     read_network=network.read_network,
     read_lookups=read_lookups,

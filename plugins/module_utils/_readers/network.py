@@ -12,8 +12,7 @@ import errno
 from functools import partial
 from typing import Callable, Optional, TypeVar
 
-from .._model import addresses
-from .._model.backends import Gap
+from .._model import addresses, backends
 from .._wire import netlink, rtnetlink
 from . import netlink_socket
 
@@ -26,14 +25,14 @@ _KERNEL_RULES = ((0, 255, True), (32766, 254, True), (32767, 253, True))
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
-def read_network() -> tuple[addresses.Network, tuple[Gap, ...]]:
+def read_network() -> tuple[addresses.Network, tuple[backends.Gap, ...]]:
     """Links, addresses, local tables, rules and settings; whatever cannot be read is None and has its Gap."""
-    gaps: list[Gap] = []
+    gaps: list[backends.Gap] = []
     try:
         with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
             network = _read_tables(route_socket, gaps)
     except netlink_socket.NetlinkError as error:
-        gaps.append(Gap("rtnetlink", "links, addresses and routes", str(error)))
+        gaps.append(backends.Gap("rtnetlink", "links, addresses and routes", str(error)))
         network = addresses.NO_NETWORK
     ipv4, ipv6 = (
         or_gap(gaps, "/proc/sys", f"net.{family}.ip_nonlocal_bind", partial(read_nonlocal_bind, family))
@@ -42,7 +41,7 @@ def read_network() -> tuple[addresses.Network, tuple[Gap, ...]]:
     return network._replace(nonlocal_bind_ipv4=ipv4, nonlocal_bind_ipv6=ipv6), tuple(gaps)
 
 
-def _read_tables(route_socket: netlink_socket.NetlinkSocket, gaps: list[Gap]) -> addresses.Network:
+def _read_tables(route_socket: netlink_socket.NetlinkSocket, gaps: list[backends.Gap]) -> addresses.Network:
     links = or_gap(gaps, "rtnetlink", "links", lambda: read_links(route_socket))
     tables = [addresses.RT_TABLE_LOCAL, *sorted({link.vrf_table for link in links or () if link.vrf_table is not None})]
     missing: set[int] = set()
@@ -132,14 +131,14 @@ def _read_family_rules(route_socket: netlink_socket.NetlinkSocket, family: int) 
     )
 
 
-def or_gap(gaps: list[Gap], source: str, subject: str, read: Callable[[], _T]) -> Optional[_T]:
+def or_gap(gaps: list[backends.Gap], source: str, subject: str, read: Callable[[], _T]) -> Optional[_T]:
     """What `read` gives, or None and one more Gap; no Gap for an IPv6 setting that is not there."""
     try:
         return read()
     except (netlink_socket.NetlinkError, netlink.MalformedMessage, OSError) as error:
         # A host without IPv6 has no such setting, and no IPv6 socket that it could concern.
         if not (subject.startswith("net.ipv6.") and isinstance(error, FileNotFoundError)):
-            gaps.append(Gap(source, subject, str(error)))
+            gaps.append(backends.Gap(source, subject, str(error)))
         return None
 
 

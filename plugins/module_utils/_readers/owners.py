@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from . import cgroups, processes
 
 
@@ -23,7 +22,7 @@ def read_owners(
     proc: str = "/proc",
     sys: str = "/sys",
     every_process: Collection[int] = (),
-) -> tuple[dict[int, bindings.Ownership], tuple[Gap, ...]]:
+) -> tuple[dict[int, bindings.Ownership], tuple[backends.Gap, ...]]:
     """The Ownership of each socket by inode, and what could not be seen. Never raises.
 
     every_process: inodes of which every holder on the host is wanted; unless it is empty, all of /proc is walked.

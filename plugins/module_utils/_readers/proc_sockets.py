@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 
 from .._model import backends, bindings
-from .._model.backends import Gap
 from .._wire import proc_net, procfs
 
 # What comes where tcp_diag, udp_diag, inet_diag or netlink as a whole is not in the kernel and cannot be loaded (a
@@ -29,7 +28,7 @@ _NO_DIAG = (
 _DIRECTORIES = ("thread-self/net", "self/net")
 
 
-def replace_diag(protocol: str, error: Exception) -> tuple[list[bindings.Socket], tuple[Gap, ...]]:
+def replace_diag(protocol: str, error: Exception) -> tuple[list[bindings.Socket], tuple[backends.Gap, ...]]:
     """What read_proc_sockets() gives, where it was for want of sock_diag. Raises UnreadableTable."""
     if getattr(error, "errno", None) not in _NO_DIAG:
         reason = f"the {protocol} sockets could not be read from sock_diag: {error}"
@@ -37,7 +36,9 @@ def replace_diag(protocol: str, error: Exception) -> tuple[list[bindings.Socket]
     return read_proc_sockets(protocol, str(error))
 
 
-def read_proc_sockets(protocol: str, reason: str, proc: str = "/proc") -> tuple[list[bindings.Socket], tuple[Gap, ...]]:
+def read_proc_sockets(
+    protocol: str, reason: str, proc: str = "/proc"
+) -> tuple[list[bindings.Socket], tuple[backends.Gap, ...]]:
     """Every listener of one protocol (tcp, udp), and what these files cannot tell of it.
 
     reason: why sock_diag was not used; it goes into the gaps. Raises UnreadableTable.
@@ -72,12 +73,12 @@ def _read_table(proc: str, name: str) -> bytes | None:
     return None
 
 
-def _find_gaps(protocol: str, reason: str) -> tuple[Gap, ...]:
+def _find_gaps(protocol: str, reason: str) -> tuple[backends.Gap, ...]:
     source = f"/proc/net/{protocol}"
     why = f"sock_diag: {reason}, and {source} does not have it"
     gaps = (
-        Gap(source, f"the interface that a {protocol} socket is pinned to", why),
-        Gap(source, f"IP_FREEBIND, IP_TRANSPARENT and IPV6_V6ONLY of {protocol} sockets", why),
-        Gap(source, f"the cgroup of {protocol} sockets", why),
+        backends.Gap(source, f"the interface that a {protocol} socket is pinned to", why),
+        backends.Gap(source, f"IP_FREEBIND, IP_TRANSPARENT and IPV6_V6ONLY of {protocol} sockets", why),
+        backends.Gap(source, f"the cgroup of {protocol} sockets", why),
     )
-    return (*gaps, Gap(source, "the limit of the accept queue", why)) if protocol == bindings.TCP else gaps
+    return (*gaps, backends.Gap(source, "the limit of the accept queue", why)) if protocol == bindings.TCP else gaps

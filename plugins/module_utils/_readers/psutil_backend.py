@@ -14,7 +14,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .._model import addresses, backends, bindings
-from .._model.backends import Capabilities
 
 # psutil 3.0, of 2015, has them all.
 _NEEDED = ("net_connections", "net_if_addrs", "net_if_stats", "pids", "Process")
@@ -84,8 +83,8 @@ def make_backend(library: Any, platform: str) -> backends.Backend:
     )
 
 
-def find_capabilities(platform: str) -> Capabilities:
-    return Capabilities(
+def find_capabilities(platform: str) -> backends.Capabilities:
+    return backends.Capabilities(
         pins=False,
         address_flags=False,
         # Whether a link has a carrier cannot be told from one that has none by design (an empty bridge), and what

@@ -10,7 +10,6 @@ import socket
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from .._model import addresses, backends
-from .._model.backends import Gap
 from .._wire import spelling
 
 _T = TypeVar("_T")
@@ -21,12 +20,21 @@ _FLAGS = {"up": addresses.IFF_UP, "loopback": addresses.IFF_LOOPBACK, "running":
 _EMBEDS_SCOPES = ("darwin", "freebsd", "openbsd", "netbsd", "dragonfly")
 
 UNSEEN = (
-    Gap(SOURCE, "address flags", "psutil does not give them, so that a pending address cannot be told; nor lifetimes"),
-    Gap(SOURCE, "link details", "psutil gives no kind, operational state or master, so that a link that is down"
-        " cannot be told from one that is idle"),
-    Gap(SOURCE, "local routes", "psutil gives no routes, rules, VRFs or ip_nonlocal_bind, so that `reachable` and"
-        " `rebindable` stay unknown"),
-)  # fmt: skip
+    backends.Gap(
+        SOURCE, "address flags", "psutil does not give them, so that a pending address cannot be told; nor lifetimes"
+    ),
+    backends.Gap(
+        SOURCE,
+        "link details",
+        "psutil gives no kind, operational state or master, so that a link that is down"
+        " cannot be told from one that is idle",
+    ),
+    backends.Gap(
+        SOURCE,
+        "local routes",
+        "psutil gives no routes, rules, VRFs or ip_nonlocal_bind, so that `reachable` and `rebindable` stay unknown",
+    ),
+)
 
 
 class ScopedAddress(NamedTuple):
@@ -52,12 +60,12 @@ def read_network(library: Any, platform: str) -> backends.Networks:
     return addresses.NO_NETWORK._replace(links=links, addresses=listed), tuple(gaps)
 
 
-def ask(gaps: list[Gap], subject: str, question: Callable[[], _T]) -> Optional[_T]:
+def ask(gaps: list[backends.Gap], subject: str, question: Callable[[], _T]) -> Optional[_T]:
     """The answer, or None and a Gap."""
     try:
         return question()
     except Exception as error:  # psutil lets through whatever its parsers run into
-        gaps.append(Gap(SOURCE, subject, describe_error(error)))
+        gaps.append(backends.Gap(SOURCE, subject, describe_error(error)))
         return None
 
 
@@ -93,7 +101,7 @@ def _find_mac(library: Any, rows: Any) -> Optional[str]:
 
 
 def _read_addresses(
-    rows: dict[str, Any], indexes: dict[str, int], platform: str, gaps: list[Gap]
+    rows: dict[str, Any], indexes: dict[str, int], platform: str, gaps: list[backends.Gap]
 ) -> Optional[tuple[addresses.Address, ...]]:
     listed = []
     for name, found in rows.items():
@@ -103,7 +111,9 @@ def _read_addresses(
             address = _make_address(name, row, indexes, platform)
             if address is None:
                 # An address that cannot be read is one that a listener could be on: better none at all.
-                gaps.append(Gap(SOURCE, "addresses", spelling.printable(f"{name} has the address {row.address!r}")))
+                gaps.append(
+                    backends.Gap(SOURCE, "addresses", spelling.printable(f"{name} has the address {row.address!r}"))
+                )
                 return None
             listed.append(address)
     return tuple(listed)

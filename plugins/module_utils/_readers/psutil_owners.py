@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .._model import backends, bindings
-from .._model.backends import Gap
 from .._wire import spelling
 from . import psutil_network, psutil_sockets
 
@@ -20,10 +19,10 @@ from . import psutil_network, psutil_sockets
 # arch/openbsd/socks.c, arch/netbsd/socks.c). Linux and FreeBSD name one process for each socket.
 _NAME_EVERY_HOLDER = ("darwin", "openbsd", "netbsd")
 
-_NO_SERVICES = Gap(
+_NO_SERVICES = backends.Gap(
     psutil_network.SOURCE, "services", "psutil does not tell the unit or container that a process belongs to"
 )
-_ONE_HOLDER = Gap(
+_ONE_HOLDER = backends.Gap(
     psutil_network.SOURCE,
     "further holders of a socket",
     "psutil names one process for each socket here; all are looked for where a finding depends on it, or with"
@@ -71,14 +70,14 @@ def read_owners(
 
 
 def _read_descriptors(
-    library: Any, platform: str, protocol: str, every_process: bool, gaps: list[Gap]
+    library: Any, platform: str, protocol: str, every_process: bool, gaps: list[backends.Gap]
 ) -> psutil_sockets.Descriptors:
     try:
         return (psutil_sockets.read_processes if every_process else psutil_sockets.read_system)(
             library, platform, protocol
         )
     except backends.UnreadableTable as error:
-        gaps.append(Gap(psutil_network.SOURCE, f"owners of {protocol} listeners", str(error)))
+        gaps.append(backends.Gap(psutil_network.SOURCE, f"owners of {protocol} listeners", str(error)))
         return psutil_sockets.Descriptors([], 0, 0)
 
 

@@ -11,17 +11,27 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .._model import addresses, backends, bindings
-from .._model.backends import Gap
 from . import psutil_network
 
 UNSEEN = (
-    Gap(psutil_network.SOURCE, "pinned interfaces", "psutil does not say which interface or scope a socket is bound"
-        " to, so that a deleted interface below a listener cannot be told"),
-    Gap(psutil_network.SOURCE, "socket options", "psutil gives no IP_FREEBIND, IP_TRANSPARENT, IP_BINDANY or"
-        " IPV6_V6ONLY, so that it cannot be told whether an address that is not there is meant"),
-    Gap(psutil_network.SOURCE, "socket details", "psutil gives no accept queue, uid or inode: sockets of one"
-        " address and port are shown as one"),
-)  # fmt: skip
+    backends.Gap(
+        psutil_network.SOURCE,
+        "pinned interfaces",
+        "psutil does not say which interface or scope a socket is bound"
+        " to, so that a deleted interface below a listener cannot be told",
+    ),
+    backends.Gap(
+        psutil_network.SOURCE,
+        "socket options",
+        "psutil gives no IP_FREEBIND, IP_TRANSPARENT, IP_BINDANY or"
+        " IPV6_V6ONLY, so that it cannot be told whether an address that is not there is meant",
+    ),
+    backends.Gap(
+        psutil_network.SOURCE,
+        "socket details",
+        "psutil gives no accept queue, uid or inode: sockets of one address and port are shown as one",
+    ),
+)
 
 # What one identity is without inode: sockets that psutil does not tell apart.
 Identity = tuple[str, str, bytes, int, Optional[int]]
@@ -49,10 +59,10 @@ def read_sockets(library: Any, platform: str, protocols: Sequence[str]) -> backe
         found = read_system(library, platform, protocol)
         if found.denied:
             reason = f"{found.denied} processes cannot be looked into without privileges, and their sockets with them"
-            gaps.append(Gap(psutil_network.SOURCE, f"{protocol} listeners of other users", reason))
+            gaps.append(backends.Gap(psutil_network.SOURCE, f"{protocol} listeners of other users", reason))
         if found.unread:
             gaps.append(
-                Gap(
+                backends.Gap(
                     psutil_network.SOURCE, f"{protocol} listeners", f"the addresses of {found.unread} could not be read"
                 )
             )

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from .._wire import sockopts
 from . import process_state, socket_options
 
@@ -36,11 +35,15 @@ def explain_absence(status: str) -> str:
     return _NO_HOLDER.get(status, "its owner is unknown" if status != bindings.FOUND else _GONE)
 
 
-def find_gaps(options: Sequence[bindings.Options], ownerships: Sequence[bindings.Ownership]) -> tuple[Gap, ...]:
+def find_gaps(
+    options: Sequence[bindings.Options], ownerships: Sequence[bindings.Ownership]
+) -> tuple[backends.Gap, ...]:
     """One for each reason why a holder did not give them; where none was found, the owners have a gap of their own."""
     reasons = Counter(read.reason for read, owned in zip(options, ownerships) if owned.owners and read.reason)
     return tuple(
-        Gap("pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason)
+        backends.Gap(
+            "pidfd_getfd", f"SO_REUSEADDR and other options of {count} socket{'s' if count > 1 else ''}", reason
+        )
         for reason, count in sorted(reasons.items())
     )
 

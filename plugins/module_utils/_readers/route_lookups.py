@@ -11,8 +11,7 @@ import os
 from collections.abc import Collection
 from typing import Optional
 
-from .._model import addresses
-from .._model.backends import Gap
+from .._model import addresses, backends
 from .._wire import netlink, rtnetlink
 from . import netlink_socket
 from .network import or_gap
@@ -30,18 +29,18 @@ _NO_ROUTE = (
 
 def add_lookups(
     network: addresses.Network, wanted: Collection[tuple[int, bytes]]
-) -> tuple[addresses.Network, tuple[Gap, ...]]:
+) -> tuple[addresses.Network, tuple[backends.Gap, ...]]:
     """With the kernel's answers for each (VRF ifindex or 0, address). Never raises."""
     try:
         with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
             return network._replace(lookups=read_lookups(route_socket, wanted)), ()
     except (netlink_socket.NetlinkError, netlink.MalformedMessage) as error:
-        return network, (Gap("rtnetlink", "route lookups", str(error)),)
+        return network, (backends.Gap("rtnetlink", "route lookups", str(error)),)
 
 
-def add_merged(network: addresses.Network) -> tuple[addresses.Network, tuple[Gap, ...]]:
+def add_merged(network: addresses.Network) -> tuple[addresses.Network, tuple[backends.Gap, ...]]:
     """With `ipv4_merged`. Never raises."""
-    gaps: list[Gap] = []
+    gaps: list[backends.Gap] = []
     subject = "whether IPv4 tables local and main are one"
     merged = or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
     return network._replace(ipv4_merged=merged), tuple(gaps)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from .._wire import cgroup_path, procfs, spelling
 from . import cgroups, processes
 
@@ -30,7 +29,7 @@ class Services:
     """
 
     def __init__(self, walk: processes.ProcessWalk, tree: cgroups.Cgroups) -> None:
-        self.gaps: list[Gap] = []
+        self.gaps: list[backends.Gap] = []
         self.doubts: dict[int, str] = {}
         self.tree = tree
         self.proc = walk.proc
@@ -117,7 +116,7 @@ class Services:
 
     def note(self, source: str, subject: str, reason: str, socket: bindings.Socket) -> None:
         self.doubts[socket.inode] = reason
-        gap = Gap(source, subject, reason)
+        gap = backends.Gap(source, subject, reason)
         if gap not in self.gaps:
             self.gaps.append(gap)
 

@@ -22,8 +22,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 
 if TYPE_CHECKING:
     from . import refused
@@ -131,7 +130,7 @@ class Borrower:
 
 def read_options(
     sockets: Sequence[bindings.Socket], ownerships: Sequence[bindings.Ownership], calls: Optional[Calls] = None
-) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
+) -> tuple[list[bindings.Options], tuple[backends.Gap, ...]]:
     """The options of each socket, in order, with one gap for each reason why a holder did not give them.
 
     Each socket is read at most once, from the first of its holders that gives it.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._model import bindings
-from .._model.backends import Gap
+from .._model import backends, bindings
 from .._wire import sockopts, systemd_show
 from . import commands, services
 
@@ -21,8 +20,8 @@ def read_unit_options(
     sockets: Sequence[bindings.Socket],
     ownerships: Sequence[bindings.Ownership],
     options: Sequence[bindings.Options],
-    gaps: tuple[Gap, ...],
-) -> tuple[list[bindings.Options], tuple[Gap, ...]]:
+    gaps: tuple[backends.Gap, ...],
+) -> tuple[list[bindings.Options], tuple[backends.Gap, ...]]:
     """`options`, completed for the stream sockets of the system's .socket units that could not be read live."""
     ownerships = services.name_plain(ownerships)
     units = {
@@ -48,5 +47,5 @@ def read_unit_options(
             if "Id" in block
         }
     except systemd_show.SystemdShowError as error:
-        return list(options), (*gaps, Gap("systemd", "the options of .socket units", str(error)))
+        return list(options), (*gaps, backends.Gap("systemd", "the options of .socket units", str(error)))
     return [known.get(units.get(position, ""), read) for position, read in enumerate(options)], gaps

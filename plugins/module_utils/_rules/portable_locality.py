@@ -22,8 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model import addresses, bindings
-from .._model.backends import Capabilities
+from .._model import addresses, backends, bindings
 from .._wire import spelling
 
 _LIMITED_BROADCAST = b"\xff" * 4
@@ -39,7 +38,7 @@ class PortableLocality:
     """Judges by what psutil can see of a Network. Build it once per look at a host."""
 
     def __init__(
-        self, network: addresses.Network, capabilities: Capabilities, intended: Sequence[addresses.Prefix] = ()
+        self, network: addresses.Network, capabilities: backends.Capabilities, intended: Sequence[addresses.Prefix] = ()
     ) -> None:
         self._links = {link.ifindex: link for link in network.links or ()}
         self._links_are_certain = network.links is not None and 0 not in self._links

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from .._model import addresses, bindings
-from .._model.backends import Capabilities
+from .._model import addresses, backends, bindings
 from .locality import Locality
 
 if TYPE_CHECKING:  # loaded only where a restart depends on what else is on the port
@@ -26,7 +25,7 @@ class View(NamedTuple):
     """One look at a host, judged."""
 
     listeners: tuple[bindings.Listener, ...]
-    capabilities: Capabilities
+    capabilities: backends.Capabilities
     locality: Locality  # links and addresses to ask about; empty where they could not be read
     restarts: Optional[Restarts] = None  # None: no listener needed a closer look
 

@@ -15,7 +15,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.backend
     UnreadableTable,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
-from ansible_collections.infracheck.bindings.plugins.module_utils._module.run import run_module
+from ansible_collections.infracheck.bindings.plugins.module_utils._module.results import run_module
 
 
 class FakeModule:
