@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from typing import Callable
 
 from .._model import backends, bindings
-from . import cgroups, processes, services
+from . import cgroups, owners, services
 
 # ptrace(2), "Ptrace access mode checking": root too is refused by a process with a capability that it lacks itself.
 _NEEDED = "; needs CAP_SYS_PTRACE, and every capability that they have"
@@ -25,7 +25,7 @@ _ROUNDS = 3  # listings of /proc while some holder is still missing: one may hav
 
 def find_owners(
     sockets: Sequence[bindings.Socket],
-    walk: processes.ProcessWalk,
+    walk: owners.ProcessWalk,
     tree: cgroups.Cgroups,
     wanted: Collection[int],
 ) -> tuple[dict[int, bindings.Ownership], tuple[backends.Gap, ...]]:
@@ -55,7 +55,7 @@ def find_owners(
     return ownerships, tuple(gaps + finder.gaps)
 
 
-def look_into_all(walk: processes.ProcessWalk, is_missing: Callable[[], bool]) -> None:
+def look_into_all(walk: owners.ProcessWalk, is_missing: Callable[[], bool]) -> None:
     """Every process that /proc lists and that was not looked into before; new ones as well, as long as a holder is
     missing.
     """
@@ -74,7 +74,7 @@ def look_into_all(walk: processes.ProcessWalk, is_missing: Callable[[], bool]) -
             return
 
 
-def _judge_absence(walk: processes.ProcessWalk, complete: bool) -> str:
+def _judge_absence(walk: owners.ProcessWalk, complete: bool) -> str:
     """What it means that no holder of a socket was found."""
     if walk.denied or walk.hidden:
         return bindings.DENIED
@@ -89,7 +89,7 @@ def sees_every_process(proc: str) -> bool:
         return False
 
 
-def explain_blindness(walk: processes.ProcessWalk) -> str:
+def explain_blindness(walk: owners.ProcessWalk) -> str:
     """Why the walk did not see everything that /proc could show; empty where it did."""
     reasons = []
     if walk.denied:

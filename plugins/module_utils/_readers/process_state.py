@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Optional, TypeVar
 
 from .._wire import proc_stat, procfs
-from . import processes
+from . import owners
 
 _T = TypeVar("_T")
 
@@ -39,7 +39,7 @@ def _read_stat(proc: str, pid: int) -> Optional[proc_stat.Stat]:
 def count_threads(directory: int) -> int:
     """Of the process whose directory in /proc that is. Raises OSError."""
     try:
-        return proc_stat.parse_stat(processes.read_at(directory, "stat")).threads
+        return proc_stat.parse_stat(owners.read_at(directory, "stat")).threads
     except procfs.ProcfsError:
         return 0
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Optional
 
 from .._model import backends, bindings
 from .._wire import cgroup_path, procfs, spelling
-from . import cgroups, processes
+from . import cgroups, owners
 
 if TYPE_CHECKING:  # loaded only where the holders do not tell, or a container publishes a port
     from . import creators, published_ports
@@ -28,7 +28,7 @@ class Services:
     gaps: what could not be told, each cause once; doubts: why, by inode.
     """
 
-    def __init__(self, walk: processes.ProcessWalk, tree: cgroups.Cgroups) -> None:
+    def __init__(self, walk: owners.ProcessWalk, tree: cgroups.Cgroups) -> None:
         self.gaps: list[backends.Gap] = []
         self.doubts: dict[int, str] = {}
         self.tree = tree
@@ -61,7 +61,7 @@ class Services:
             is_certain, service = self._ask_creators().find_unseen(socket, bool(holders))
             if is_certain:
                 return service
-        if any(owner.name in processes.PUBLISHERS for owner in holders):
+        if any(owner.name in owners.PUBLISHERS for owner in holders):
             from . import published_ports
 
             if self._published is None:
@@ -90,7 +90,7 @@ class Services:
         """Holds sockets for nobody else, by what it is."""
         known = self._ordinary.get(owner.pid)
         if known is None:
-            for_others = owner.name in processes.PUBLISHERS or self._is_system_manager(owner)
+            for_others = owner.name in owners.PUBLISHERS or self._is_system_manager(owner)
             known = not (for_others or is_user_manager(self._find_holder(owner)))
             self._ordinary[owner.pid] = known
         return known

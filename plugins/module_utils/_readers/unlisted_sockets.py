@@ -11,13 +11,13 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from .._wire import inode_table
-from . import process_state, processes
+from . import owners, process_state
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PROTOCOL_NAME = "system.sockprotoname"  # include/uapi/linux/xattr.h; lsof(8) reads it as well
 
 
-class UnlistedWalk(processes.ProcessWalk):
+class UnlistedWalk(owners.ProcessWalk):
     """Finds every TCP socket that is not in /proc/net/tcp of its holder's network namespace, instead of given sockets.
 
     unlisted: its holders (pid, descriptor) by inode. A socket of another namespace than its holder's is among them even

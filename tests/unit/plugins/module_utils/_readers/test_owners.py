@@ -22,7 +22,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Service,
     Socket,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, processes, systemd
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import cgroups, owners, systemd
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.systemd_show import Listen, SocketUnit
 from builders import make_socket, name_all
@@ -121,13 +121,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 def touched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The pids that were looked into, once for each time."""
     pids: list[int] = []
-    look: Callable[..., None] = processes.ProcessWalk._look
+    look: Callable[..., None] = owners.ProcessWalk._look
 
-    def record(walk: processes.ProcessWalk, pid: int, *rest: Any) -> None:
+    def record(walk: owners.ProcessWalk, pid: int, *rest: Any) -> None:
         pids.append(pid)
         look(walk, pid, *rest)
 
-    monkeypatch.setattr(processes.ProcessWalk, "_look", record)
+    monkeypatch.setattr(owners.ProcessWalk, "_look", record)
     return pids
 
 
@@ -172,7 +172,7 @@ def test_holders_that_are_plain_to_see_are_told_as_after_a_look_at_all_services(
 def tell_twice(host: Host, monkeypatch: pytest.MonkeyPatch, *rows: Socket) -> list[Any]:
     """What is said as it is, and where nothing counts as plain."""
     told = [host.read(*rows)]
-    monkeypatch.setattr(processes.ProcessWalk, "is_plainly_held", lambda _walk, _inode: False)
+    monkeypatch.setattr(owners.ProcessWalk, "is_plainly_held", lambda _walk, _inode: False)
     return [*told, host.read(*rows)]
 
 
@@ -418,15 +418,15 @@ def test_a_holder_that_forks_and_ends_during_the_walk(
 ) -> None:
     """Its child was not in the first listing of /proc."""
     host.add_process(50, [101])
-    scan: Callable[..., Any] = processes.ProcessWalk._scan
+    scan: Callable[..., Any] = owners.ProcessWalk._scan
 
-    def fork(walk: processes.ProcessWalk, *rest: Any) -> Any:
+    def fork(walk: owners.ProcessWalk, *rest: Any) -> Any:
         if touched[-1] == 50:
             (host.proc / "50/fd/6").unlink()
             host.add_process(60, [101])
         return scan(walk, *rest)
 
-    monkeypatch.setattr(processes.ProcessWalk, "_scan", fork)
+    monkeypatch.setattr(owners.ProcessWalk, "_scan", fork)
     found, _gaps = host.read(make_socket(inode=101))
     assert found[101] == Ownership((owner(60),), "found", NGINX, complete=True)
     assert sorted(touched) == [1, 50, 60]

@@ -25,7 +25,7 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Ownership, Service, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import processes
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers import owners
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroups import Cgroups
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.owners import read_owners
@@ -130,13 +130,13 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture
 def touched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pids: list[int] = []
-    look: Callable[..., None] = processes.ProcessWalk._look
+    look: Callable[..., None] = owners.ProcessWalk._look
 
-    def record(walk: processes.ProcessWalk, pid: int, *rest: Any) -> None:
+    def record(walk: owners.ProcessWalk, pid: int, *rest: Any) -> None:
         pids.append(pid)
         look(walk, pid, *rest)
 
-    monkeypatch.setattr(processes.ProcessWalk, "_look", record)
+    monkeypatch.setattr(owners.ProcessWalk, "_look", record)
     return pids
 
 
@@ -431,18 +431,18 @@ def end_before_details(
     monkeypatch: pytest.MonkeyPatch, nursery: Nursery, pid: int, afterwards: Callable[[], None] = lambda: None
 ) -> None:
     """The process ends after its descriptors were listed and before its name is read."""
-    details: Callable[..., Any] = processes.ProcessWalk._read_details
+    details: Callable[..., Any] = owners.ProcessWalk._read_details
 
-    def end(walk: processes.ProcessWalk, directory: int) -> Any:
+    def end(walk: owners.ProcessWalk, directory: int) -> Any:
         nursery.forget(pid)
         afterwards()
         return details(walk, directory)
 
-    monkeypatch.setattr(processes.ProcessWalk, "_read_details", end)
+    monkeypatch.setattr(owners.ProcessWalk, "_read_details", end)
 
 
-def look_into(pid: int, inode: int) -> processes.ProcessWalk:
-    walk = processes.ProcessWalk("/proc", {inode})
+def look_into(pid: int, inode: int) -> owners.ProcessWalk:
+    walk = owners.ProcessWalk("/proc", {inode})
     walk.look_into(pid)
     return walk
 
