@@ -41,11 +41,11 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.restart
     Rights,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_protocol
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import read_network
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_socket import (
     NETLINK_SOCK_DIAG,
     NetlinkSocket,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.network import read_network
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.socket_options import read_options
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.bind_outlook import foresee_bind
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality

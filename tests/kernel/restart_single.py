@@ -22,8 +22,10 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Outlook
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.connections import read_occupants
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import read_sockets
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers.network import read_network
+from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import (
+    read_network,
+    read_sockets,
+)
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.socket_options import read_options
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_outlook import PortUse, foresee_restart

@@ -21,7 +21,7 @@ from typing import Optional
 from .._model import addresses
 from .._model.changes import Batch, Change
 from .._wire import netlink, rtnetlink
-from . import netlink_socket, network
+from . import netlink_backend, netlink_socket
 
 # include/uapi/linux/rtnetlink.h. The end of duplicate address detection, good or bad, is an RTM_NEWADDR with other
 # flags (addrconf_dad_completed(), addrconf_dad_stop(), net/ipv6/addrconf.c).
@@ -66,7 +66,7 @@ class AddressEvents:
     def read_present(self) -> tuple[tuple[addresses.Link, ...], tuple[addresses.Address, ...]]:
         """Raises NetlinkError (EINTR where the tables did not stand still for one reading), MalformedMessage."""
         with netlink_socket.NetlinkSocket(netlink_socket.NETLINK_ROUTE) as route_socket:
-            return network.read_links(route_socket), network.read_addresses(route_socket)
+            return netlink_backend.read_links(route_socket), netlink_backend.read_addresses(route_socket)
 
     def wait(self, seconds: float) -> Batch:
         """Everything that the kernel has told; waits that long for the first. Raises NetlinkError, MalformedMessage."""

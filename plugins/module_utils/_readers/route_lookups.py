@@ -13,8 +13,7 @@ from typing import Optional
 
 from .._model import addresses, backends
 from .._wire import netlink, rtnetlink
-from . import netlink_socket
-from .network import or_gap
+from . import netlink_backend, netlink_socket
 
 _NO_ROUTE = (
     errno.ENETUNREACH,
@@ -42,7 +41,7 @@ def add_merged(network: addresses.Network) -> tuple[addresses.Network, tuple[bac
     """With `ipv4_merged`. Never raises."""
     gaps: list[backends.Gap] = []
     subject = "whether IPv4 tables local and main are one"
-    merged = or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
+    merged = netlink_backend.or_gap(gaps, "/proc/net/fib_trie", subject, read_merged)
     return network._replace(ipv4_merged=merged), tuple(gaps)
 
 

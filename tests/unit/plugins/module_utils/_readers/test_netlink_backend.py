@@ -29,12 +29,10 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
     commands,
+    netlink_backend,
     netlink_socket,
     proc_sockets,
     socket_options,
-)
-from ansible_collections.infracheck.bindings.plugins.module_utils._readers import (
-    network as network_reader,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import (
     NETLINK,
@@ -82,7 +80,7 @@ def kernel(monkeypatch):
         monkeypatch.setattr(netlink_socket, "_open_channel", host.open)
         return host
 
-    monkeypatch.setattr(network_reader, "read_nonlocal_bind", lambda _family: False)
+    monkeypatch.setattr(netlink_backend, "read_nonlocal_bind", lambda _family: False)
     return put
 
 
@@ -225,7 +223,7 @@ def test_settings_that_cannot_be_read(kernel, monkeypatch):
         raise FileNotFoundError(2, "No such file or directory") if family == "ipv6" else PermissionError(13, "denied")
 
     kernel()
-    monkeypatch.setattr(network_reader, "read_nonlocal_bind", refuse)
+    monkeypatch.setattr(netlink_backend, "read_nonlocal_bind", refuse)
     network, gaps = NETLINK.read_network()
     assert (network.nonlocal_bind_ipv4, network.nonlocal_bind_ipv6) == (None, None)
     # A host without IPv6 has no such file, and no IPv6 socket that it could concern.
