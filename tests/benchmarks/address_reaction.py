@@ -25,12 +25,12 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / "collections"))
 
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix  # noqa: E402
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import (  # noqa: E402
     ABSENT,
     PRESENT,
     Wish,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix  # noqa: E402
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import (  # noqa: E402
     watch_until,
 )

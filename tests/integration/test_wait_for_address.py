@@ -18,8 +18,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import ABSENT, PRESENT, Wish
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import (
     render_wait,
     wait_for_address,

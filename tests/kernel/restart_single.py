@@ -27,7 +27,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netli
     read_sockets,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.socket_options import read_options
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_outlook import PortUse, foresee_restart
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import infer_flags
 

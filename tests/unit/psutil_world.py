@@ -22,7 +22,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Binding, Ownership, Socket
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.proc_sockets import read_proc_sockets
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.portable_locality import PortableLocality
 
 BUILD = """

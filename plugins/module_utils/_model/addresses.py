@@ -128,19 +128,6 @@ class Network(NamedTuple):
     lookups: dict[tuple[int, bytes], Optional[int]] = {}  # noqa: RUF012 -- shared, and nobody writes to a record
 
 
-class Prefix(NamedTuple):
-    """A block of addresses that a caller named."""
-
-    packed: bytes
-    prefixlen: int
-
-    def covers(self, packed: bytes) -> bool:
-        if len(packed) != len(self.packed):
-            return False
-        shift = 8 * len(packed) - self.prefixlen
-        return int.from_bytes(packed, "big") >> shift == int.from_bytes(self.packed, "big") >> shift
-
-
 NO_NETWORK = Network()
 
 

@@ -6,7 +6,7 @@
 
 from typing import NamedTuple, Optional, Union
 
-from . import addresses
+from . import addresses, prefixes
 
 PRESENT = "present"
 ABSENT = "absent"
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 class Wish(NamedTuple):
     """What somebody waits for: at least one of `prefix` and `interface`."""
 
-    prefix: Optional[addresses.Prefix]
+    prefix: Optional[prefixes.Prefix]
     interface: Optional[str]
     state: str  # one of STATES
     settle: float  # seconds for which it must hold without a break

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from ipaddress import ip_address
 from typing import Any, Callable, NamedTuple, Optional, Protocol
 
-from .._model import addresses, backends, changes
+from .._model import addresses, backends, changes, prefixes
 from .._readers import netlink_socket
 from .._rules import address_watch
 from .._wire import netlink, spelling
@@ -85,7 +85,7 @@ def _find_name(interface: str) -> str:
         return interface  # not there now
 
 
-def _parse_address(text: str) -> addresses.Prefix:
+def _parse_address(text: str) -> prefixes.Prefix:
     if "%" in text:
         raise arguments.InvalidOption(
             "address", text, "an address without scope id; name the interface in option interface"

@@ -58,18 +58,13 @@ class InvalidOption(Exception):
 
 def select_backend(name: str) -> backends.Backend:
     """The backend of that name; `auto` is netlink on Linux, psutil elsewhere. Raises BackendUnavailable."""
-    is_linux = sys.platform.startswith("linux")
-    if name == "netlink" or (name == "auto" and is_linux):
-        if not is_linux:
-            raise backends.BackendUnavailable(
-                f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
-            )
+    if name != "psutil" and sys.platform.startswith("linux"):
         from .._readers import netlink_backend
 
         return netlink_backend.NETLINK
     from .._readers import psutil_backend
 
-    return psutil_backend.load_psutil_backend()
+    return psutil_backend.load_backend(name)
 
 
 def parse_confirm_after(value: object) -> float:

@@ -12,7 +12,7 @@ from typing import Optional
 from .._model import backends, bindings, plans
 from .._readers import sysctls
 from .._readers.carrier import Carrier, read_carrier
-from .._rules import views
+from .._rules import first_look
 from . import known_units, run_carrier, unit_programs
 from .prospects import Wanted, foresee_wishes
 
@@ -21,7 +21,7 @@ _DOUBTFUL = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING)
 
 def collect_cases(
     backend: backends.Backend,
-    view: views.View,
+    view: first_look.View,
     stale: Sequence[bindings.Listener],
     expected: Mapping[str, tuple[plans.Wish, ...]],
     checks: Mapping[str, str],
@@ -69,7 +69,7 @@ def _make_case(
     check: Optional[plans.Check],
     proof: plans.Proof,
     carrier: Carrier,
-    view: views.View,
+    view: first_look.View,
 ) -> plans.Case:
     units = [unit for unit in (known.unit, known.companion) if unit] if known else []
     return plans.Case(
@@ -90,7 +90,7 @@ def _make_case(
     )
 
 
-def _is_stopped_along(known: Optional[known_units.Known], carrier: Carrier, view: views.View) -> bool:
+def _is_stopped_along(known: Optional[known_units.Known], carrier: Carrier, view: first_look.View) -> bool:
     """Whether this run hangs on a unit that systemd would stop along. Of its binds nothing is known."""
     if known is None or not known.along:
         return False

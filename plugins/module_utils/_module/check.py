@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._model import backends
-from .._rules import views
+from .._rules import first_look
 from . import arguments, results
 from .collect import Collected, collect_asked
 
@@ -31,7 +31,7 @@ def check_bindings(
     rendered: list[results.Json] = []
     lines: list[str] = []
     failing = 0
-    if not views.is_in_order(collected.view):
+    if not first_look.is_in_order(collected.view):
         from . import judgement, listener_results
 
         collected, found, notes, failing = judgement.judge(params, collected, confirm_after, lambda: collect(params))

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from .._model import addresses, backends, bindings
-from .._rules import views
-from .._rules.locality import Locality
+from .._model import backends, bindings
+from .._rules import first_look
 from . import arguments
 
 if TYPE_CHECKING:  # loaded only where a caller narrows the look down
+    from .._model import prefixes
     from . import selections
 
 # What a second look can take back. Unknown and intended are no accusations.
@@ -33,12 +33,12 @@ class Sample(NamedTuple):
 
     sockets: tuple[bindings.Socket, ...]
     verdicts: list[bindings.Binding]
-    locality: Locality
+    locality: first_look.Locality
     gaps: tuple[backends.Gap, ...]
 
 
 class Collected(NamedTuple):
-    view: views.View
+    view: first_look.View
     gaps: tuple[backends.Gap, ...]
     undecided: int = 0  # listeners left out because it cannot be seen whether they match `units`
 
@@ -46,7 +46,7 @@ class Collected(NamedTuple):
 def collect_asked(params: dict[str, Any], named: bool = True) -> Collected:
     """What a module's shared options ask for. Raises InvalidOption, BackendUnavailable, UnreadableTable."""
     selection: Optional[selections.Selection] = None
-    intended: tuple[addresses.Prefix, ...] = ()
+    intended: tuple[prefixes.Prefix, ...] = ()
     if any(params[option] for option in _NARROWING) or tuple(params["protocols"]) != _PROTOCOLS:
         from . import selections
 
@@ -58,7 +58,7 @@ def collect_asked(params: dict[str, Any], named: bool = True) -> Collected:
 def collect(
     backend: backends.Backend,
     selection: Optional[selections.Selection] = None,
-    intended: Sequence[addresses.Prefix] = (),
+    intended: Sequence[prefixes.Prefix] = (),
     all_owners: bool = False,
     named: bool = True,
 ) -> Collected:
@@ -96,13 +96,13 @@ def collect(
             gaps.append(
                 backends.Gap("owners", f"whether {undecided} listeners match `units`", "their unit cannot be seen")
             )
-    return Collected(views.View(tuple(judged), backend.capabilities, sample.locality), tuple(gaps), undecided)
+    return Collected(first_look.View(tuple(judged), backend.capabilities, sample.locality), tuple(gaps), undecided)
 
 
 def take_sample(
     backend: backends.Backend,
     selection: Optional[selections.Selection] = None,
-    intended: Sequence[addresses.Prefix] = (),
+    intended: Sequence[prefixes.Prefix] = (),
 ) -> Sample:
     """Sockets first, then everything that decides whether their addresses are there."""
     sockets, socket_gaps = backend.read_sockets(_PROTOCOLS if selection is None else selection.protocols)
@@ -116,8 +116,10 @@ def take_sample(
         from .._rules import portable_locality
 
         portable = portable_locality.PortableLocality(network, backend.capabilities, intended)
-        return Sample(sockets, [portable.judge(socket) for socket in sockets], Locality(network, intended), gaps)
-    locality = Locality(network, intended)
+        return Sample(
+            sockets, [portable.judge(socket) for socket in sockets], first_look.Locality(network, intended), gaps
+        )
+    locality = first_look.Locality(network, intended)
     verdicts = [binding for binding in map(locality.judge_plainly, sockets) if binding is not None]
     if len(verdicts) < len(sockets):
         from . import second_look

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._model import findings
 from .._readers import services
-from .._rules import engine, restart_blocked, views
+from .._rules import engine, first_look, restart_blocked
 from . import arguments, collect
 
 Collect = Callable[[], collect.Collected]
@@ -37,7 +37,7 @@ def judge(params: dict[str, Any], collected: collect.Collected, confirm_after: f
         time.sleep(confirm_after)
         collected = look()
         again: list[findings.Finding] = []
-        if not views.is_in_order(collected.view):
+        if not first_look.is_in_order(collected.view):
             collected, again = _apply_rules(params, collected, slugs)
         found, notes = _keep_confirmed(found, again)
     failing = len(engine.find_failing(found, params["fail_on"], params["fail_on_unknown"]))

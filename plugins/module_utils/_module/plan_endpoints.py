@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from .._model import addresses, bindings, plans
-from .._rules.locality import Locality
+from .._rules import first_look
 from .._wire import spelling
 from . import results
 
@@ -18,7 +18,7 @@ _LOOPBACK4 = bytes((127, 0, 0, 1))
 _LOOPBACK6 = bytes(15) + b"\1"
 
 
-def find_endpoints(case: plans.Case, locality: Locality, proven: bool) -> list[results.Json]:
+def find_endpoints(case: plans.Case, locality: first_look.Locality, proven: bool) -> list[results.Json]:
     """Each TCP listener that the unit had, and each that it is to have. Left out is what no connect from here would
     reach it at: an address that is not the host's leads to whoever has it.
     """
@@ -40,7 +40,7 @@ def _as_wish(listener: bindings.Listener, links: Mapping[int, addresses.Link]) -
     return plans.Wish(socket.protocol, socket.family, socket.packed, socket.port, link.name if link else None)
 
 
-def _find_host(wish: plans.Wish, locality: Locality, ipv6_only: bool) -> Optional[bytes]:
+def _find_host(wish: plans.Wish, locality: first_look.Locality, ipv6_only: bool) -> Optional[bytes]:
     """Of a wildcard the loopback address, or an address of the interface that it is pinned to. One of both families
     also has the IPv4 one, which is there where disable_ipv6 has taken ::1 away.
     """
@@ -54,7 +54,7 @@ def _find_host(wish: plans.Wish, locality: Locality, ipv6_only: bool) -> Optiona
     return next((host for host in hosts if _is_here(host, wish, locality)), None)
 
 
-def _is_here(packed: bytes, wish: plans.Wish, locality: Locality) -> bool:
+def _is_here(packed: bytes, wish: plans.Wish, locality: first_look.Locality) -> bool:
     """Whether what is sent there stays on this host. Where no interfaces could be read, it is tried."""
     if locality.addresses_of(packed) or not locality.links:
         return True

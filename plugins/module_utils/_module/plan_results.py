@@ -10,12 +10,12 @@ from collections.abc import Collection, Sequence
 from typing import Optional
 
 from .._model import addresses, bindings, plans, restarts
-from .._rules import rebind_outcome, restart_actions, restart_plan, restart_proof, views, wording
+from .._rules import first_look, rebind_outcome, restart_actions, restart_plan, restart_proof, wording
 from .._wire import spelling
 from . import listener_results, plan_commands, plan_endpoints, plan_options, results
 
 
-def render_plan(plan: plans.Plan, view: views.View, settings: plans.Settings) -> results.Json:
+def render_plan(plan: plans.Plan, view: first_look.View, settings: plans.Settings) -> results.Json:
     case, links = plan.case, view.locality.links
     service = case.service
     proven = plan.decision in (restart_proof.PROVEN, restart_plan.AFTER_WAIT) or (

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._model import backends, bindings, connections, restarts
 from .._readers import bind_rights
-from .._rules import bind_outlook, restart_outlook
-from .._rules.locality import Locality
+from .._rules import bind_outlook, first_look, restart_outlook
 from .._wire import spelling
 from . import arguments, collect, restart_results, selections, unit_names, unlisted, wished_places
 from .restarts import find_ports, read_holders, read_port_use
@@ -67,7 +66,7 @@ def preflight(params: dict[str, Any]) -> tuple[Json, Sequence[backends.Gap]]:
     return {"results": results, "gaps": render_gaps(gaps)}, gaps
 
 
-_Asked = tuple[list[Answer], dict[int, bindings.Ownership], Locality, tuple[backends.Gap, ...]]
+_Asked = tuple[list[Answer], dict[int, bindings.Ownership], first_look.Locality, tuple[backends.Gap, ...]]
 
 
 def _ask_for_wishes(backend: backends.Backend, given: Sequence[dict[str, Any]]) -> _Asked:
@@ -171,7 +170,7 @@ def _foresee(
     listener: bindings.Listener,
     rights: restarts.Rights,
     use: restart_outlook.PortUse,
-    locality: Locality,
+    locality: first_look.Locality,
     closing: set[int],
 ) -> restarts.Outlook:
     claim = restart_outlook.make_claim(listener)
@@ -201,6 +200,6 @@ def _is_of(ownership: Optional[bindings.Ownership], unit: str) -> bool:
     return ownership is not None and ownership.service is not None and ownership.service.unit == unit
 
 
-def _find_name(listener: bindings.Listener, locality: Locality) -> Optional[str]:
+def _find_name(listener: bindings.Listener, locality: first_look.Locality) -> Optional[str]:
     link = locality.links.get(listener.socket.ifindex or 0)
     return link.name if link is not None else None

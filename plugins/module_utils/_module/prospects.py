@@ -11,8 +11,7 @@ from typing import NamedTuple, Optional
 
 from .._model import backends, bindings, connections, plans, restarts
 from .._readers import bind_rights
-from .._rules import bind_outlook, restart_outlook
-from .._rules.locality import Locality
+from .._rules import bind_outlook, first_look, restart_outlook
 from . import unlisted, wished_places
 from .restarts import read_holders, read_port_use
 
@@ -53,7 +52,7 @@ def foresee_wishes(
     ], gaps + use_gaps + holder_gaps
 
 
-def _foresee(unit: Wanted, use: restart_outlook.PortUse, locality: Locality) -> list[restarts.Outlook]:
+def _foresee(unit: Wanted, use: restart_outlook.PortUse, locality: first_look.Locality) -> list[restarts.Outlook]:
     rights = _read_rights(unit.service)
     closing = {found.socket.inode for found in unit.own}
     outlooks = []
@@ -92,7 +91,7 @@ def _find_like(own: Sequence[bindings.Listener], wish: plans.Wish) -> Optional[b
     )
 
 
-def _is_new(unit: Wanted, wish: plans.Wish, locality: Locality) -> bool:
+def _is_new(unit: Wanted, wish: plans.Wish, locality: first_look.Locality) -> bool:
     """Whether the unit does not bind there yet; where it does, what is not listed is not in the way, see
     foresee_restart()."""
     like = _find_like(unit.own, wish)

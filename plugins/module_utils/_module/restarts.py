@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from .._model import backends, bindings, connections, restarts
 from .._readers import sysctls
 from .._readers.connections import read_occupants
-from .._rules import restart_outlook, reuse
-from .._rules.locality import Locality
+from .._rules import first_look, restart_outlook, reuse
 from . import collect
 
 _MOST_SOCKETS = 200  # whose holders are looked for; beyond that, a blocker has no owner, and options are unknown
@@ -45,7 +44,7 @@ def add_restarts(
 
 def read_port_use(
     backend: backends.Backend,
-    locality: Locality,
+    locality: first_look.Locality,
     ports: Mapping[str, set[int]],
     listeners: Sequence[bindings.Listener],
     unconnected: bool = False,

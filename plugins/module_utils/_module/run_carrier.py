@@ -13,11 +13,11 @@ from typing import Optional
 from .._model import addresses, bindings
 from .._model.units import Unit
 from .._readers.carrier import Carrier, read_tunnels
-from .._rules import views
+from .._rules import first_look
 
 
 def find_carrier(
-    units: Sequence[Unit], listeners: Sequence[bindings.Listener], carrier: Carrier, view: views.View
+    units: Sequence[Unit], listeners: Sequence[bindings.Listener], carrier: Carrier, view: first_look.View
 ) -> Optional[str]:
     pids = {owner.pid for listener in listeners for owner in listener.ownership.owners if owner.pid != 1}
     pids |= {unit.main_pid for unit in units if unit.main_pid}

@@ -14,22 +14,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._model import backends, bindings
-from .._rules.locality import Locality
+from .._rules import first_look
 from . import collect
 
 
 def complete_network(
-    backend: backends.Backend, locality: Locality, sockets: Sequence[bindings.Socket]
-) -> tuple[Locality, tuple[backends.Gap, ...]]:
+    backend: backends.Backend, locality: first_look.Locality, sockets: Sequence[bindings.Socket]
+) -> tuple[first_look.Locality, tuple[backends.Gap, ...]]:
     """With whatever the verdict on these sockets needs besides the tables."""
     wanted = locality.closer.find_open_lookups(sockets)
     if not wanted:
         return locality, ()
     network, gaps = backend.read_lookups(locality.network, wanted)
-    locality = Locality(network, locality.intended)
+    locality = first_look.Locality(network, locality.intended)
     if locality.closer.needs_merged(sockets):
         network, merged_gaps = backend.read_merged(network)
-        locality, gaps = Locality(network, locality.intended), gaps + merged_gaps
+        locality, gaps = first_look.Locality(network, locality.intended), gaps + merged_gaps
     return locality, gaps
 
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from .._model import addresses, bindings
+from .._model import addresses, bindings, prefixes
 from . import arguments
 
 _PORT_FORM = r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z"  # as text: compiled only where ports are named
@@ -23,7 +23,7 @@ class Selection(NamedTuple):
 
     protocols: tuple[str, ...]
     ports: tuple[range, ...]
-    addresses: tuple[addresses.Prefix, ...]  # a v4-mapped address counts as its IPv4 address
+    addresses: tuple[prefixes.Prefix, ...]  # a v4-mapped address counts as its IPv4 address
     units: tuple[str, ...]  # globs on unit names and container names
 
 
@@ -37,12 +37,12 @@ def parse_selection(params: dict[str, Any]) -> Selection:
     )
 
 
-def parse_prefixes(option: str, values: Sequence[str]) -> tuple[addresses.Prefix, ...]:
+def parse_prefixes(option: str, values: Sequence[str]) -> tuple[prefixes.Prefix, ...]:
     """Addresses and CIDR blocks. Raises InvalidOption."""
     return tuple(_parse_prefix(option, value) for value in values)
 
 
-def _parse_prefix(option: str, value: str) -> addresses.Prefix:
+def _parse_prefix(option: str, value: str) -> prefixes.Prefix:
     allowed = "an IPv4 or IPv6 address, or a block in CIDR form whose host bits are zero, such as 192.0.2.0/24"
     if "%" in value:  # which ip_network() would pass over, so that every interface was meant
         raise arguments.InvalidOption(option, value, f"{allowed}; without a scope id")
@@ -52,8 +52,8 @@ def _parse_prefix(option: str, value: str) -> addresses.Prefix:
         raise arguments.InvalidOption(option, value, allowed) from None
     packed, prefixlen = network.network_address.packed, network.prefixlen
     if prefixlen >= 96 and addresses.unmap(packed) != packed:  # v4-mapped bind addresses are compared as what they map
-        return addresses.Prefix(addresses.unmap(packed), prefixlen - 96)
-    return addresses.Prefix(packed, prefixlen)
+        return prefixes.Prefix(addresses.unmap(packed), prefixlen - 96)
+    return prefixes.Prefix(packed, prefixlen)
 
 
 def _parse_ports(text: str) -> range:

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._model import backends, bindings, restarts
-from .._rules import bind_outlook
-from .._rules.locality import Locality
+from .._rules import bind_outlook, first_look
 from . import second_look
 
 
 def read_locality(
     backend: backends.Backend, wishes: Sequence[restarts.BindWish]
-) -> tuple[Locality, tuple[backends.Gap, ...]]:
+) -> tuple[first_look.Locality, tuple[backends.Gap, ...]]:
     """Addresses, links and routes as they are now, with whatever the verdict on these wishes needs besides."""
     network, gaps = backend.read_network()
-    locality = Locality(network)
+    locality = first_look.Locality(network)
     probes = [
         bindings.Socket(
             wish.protocol, wish.family, wish.packed, wish.port, bind_outlook.find_interface(wish, locality), None, None,

@@ -4,7 +4,7 @@
 
 """Any system that psutil knows: addresses, listeners and owners. Whatever it cannot see is None and a Gap.
 
-Only load_psutil_backend() imports the library; everything else gets it as a value.
+Only load_backend() imports the library; everything else gets it as a value.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ _HOW_TO_GET_IT = "install it for that Python (package python3-psutil or py-psuti
 _WITHOUT_NONLOCAL_BINDS = ("darwin",)
 
 
-def load_psutil_backend() -> backends.Backend:
-    """The backend for this host. Raises BackendUnavailable where psutil is missing or too old."""
+def load_backend(name: str) -> backends.Backend:
+    """The backend for this host, where it is not netlink's. Raises BackendUnavailable where netlink was asked for, and
+    where psutil is missing or too old.
+    """
+    if name == "netlink":
+        raise backends.BackendUnavailable(
+            f"backend netlink reads Linux only, and this host runs {sys.platform}; use backend=psutil"
+        )
     try:
         import psutil
     except (ImportError, NotImplementedError) as error:  # the latter: "platform … is not supported"

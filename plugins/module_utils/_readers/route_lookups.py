@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Optional
 
 from .._model import addresses, backends
-from .._wire import netlink, rtnetlink
+from .._wire import netlink, route_request, rtnetlink
 from . import netlink_backend, netlink_socket
 
 _NO_ROUTE = (
@@ -73,7 +73,7 @@ def read_lookups(
 def _read_lookup(route_socket: netlink_socket.NetlinkSocket, vrf: int, packed: bytes) -> Optional[int]:
     try:
         route = rtnetlink.parse_route(
-            ask(route_socket, rtnetlink.RTM_GETROUTE, rtnetlink.pack_lookup_request(packed, vrf))
+            ask(route_socket, rtnetlink.RTM_GETROUTE, route_request.pack_lookup_request(packed, vrf))
         )
     except netlink_socket.NetlinkError as error:
         # ENETUNREACH and EHOSTUNREACH: no route, or one of type unreachable; EACCES: prohibit; EINVAL: blackhole;

@@ -10,8 +10,7 @@ from collections.abc import Collection
 from typing import Optional
 
 from .._model import addresses, bindings, restarts
-from . import restart_outlook
-from .locality import Locality
+from . import first_look, restart_outlook
 
 _STREAM_TO_MANY = "TCP cannot be bound to a multicast address"
 _LOST_PORT = "whether a socket whose connection has ended still holds its port cannot be seen before Linux 6.8"
@@ -21,7 +20,7 @@ def foresee_bind(
     wish: restarts.BindWish,
     rights: restarts.Rights,
     use: restart_outlook.PortUse,
-    locality: Locality,
+    locality: first_look.Locality,
     closing: Collection[int] = (),
 ) -> restarts.Outlook:
     """Would bind(), and for TCP listen(), succeed now, with the sockets `closing` closed? Errors as the kernel orders
@@ -66,7 +65,7 @@ def foresee_claim(
     anywhere: Optional[bool],
     rights: restarts.Rights,
     use: restart_outlook.PortUse,
-    locality: Locality,
+    locality: first_look.Locality,
     closing: Collection[int] = (),
 ) -> restarts.Outlook:
     """The address, the right and the port. `anywhere`: the socket has IP_FREEBIND or IP_TRANSPARENT."""
@@ -79,7 +78,7 @@ def foresee_claim(
 
 
 def _foresee_both_ways(
-    claim: restarts.Claim, use: restart_outlook.PortUse, locality: Locality, closing: Collection[int]
+    claim: restarts.Claim, use: restart_outlook.PortUse, locality: first_look.Locality, closing: Collection[int]
 ) -> restarts.Outlook:
     """With the sockets that may have lost their port, and without them."""
     outlook = restart_outlook.foresee_port(claim, use, locality, closing, None)
@@ -115,7 +114,7 @@ def judge_rights(port: int, rights: restarts.Rights) -> Optional[restarts.Outloo
     )
 
 
-def find_interface(wish: restarts.BindWish, locality: Locality) -> Optional[int]:
+def find_interface(wish: restarts.BindWish, locality: first_look.Locality) -> Optional[int]:
     """The index of the interface that is named; 0 for none, None where it does not exist."""
     if wish.interface is None:
         return 0

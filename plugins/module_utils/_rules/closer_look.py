@@ -17,7 +17,7 @@ from typing import Optional
 
 from .._model import addresses, bindings
 from .._wire import spelling
-from . import locality, route_table
+from . import first_look, route_table
 
 _IPV4_BINDABLE = (addresses.RTN_LOCAL, addresses.RTN_BROADCAST, addresses.RTN_MULTICAST)
 _LIMITED_BROADCAST = b"\xff" * 4
@@ -26,7 +26,7 @@ _LIMITED_BROADCAST = b"\xff" * 4
 class CloserLook:
     """The questions that take more than the address itself; one for each Locality, whose `closer` it is."""
 
-    def __init__(self, plain: locality.Locality) -> None:
+    def __init__(self, plain: first_look.Locality) -> None:
         self._locality = plain
         self._network, self._links = plain.network, plain.links
         self._tables: dict[tuple[int, int], route_table.TableIndex] = {}
@@ -39,6 +39,26 @@ class CloserLook:
             self._known[key] = self._judge_pin(socket)
         return self._known[key]
 
+    def links_of(self, socket: bindings.Socket) -> list[addresses.Link]:
+        """The links that carry the bind address (or the pin's own link); empty where nothing says."""
+        if socket.ifindex:
+            return [self._links[socket.ifindex]] if socket.ifindex in self._links else []
+        target = self._locality.target(socket.packed, socket.ifindex)
+        indexes = {address.ifindex for address in self._locality.find_present(target)}
+        if not indexes and any(target.packed):
+            route = self.find_route(target)
+            indexes = {route.ifindex} if route is not None and route.ifindex else set()
+        return [self._links[index] for index in sorted(indexes) if index in self._links]
+
+    def down_links_of(self, socket: bindings.Socket) -> list[addresses.Link]:
+        """The links that carry the bind address, if all of them are down; else empty."""
+        links = self.links_of(socket)
+        return links if all(map(addresses.is_down, links)) else []
+
+    def addresses_for(self, socket: bindings.Socket) -> list[addresses.Address]:
+        """The addresses that count for this socket."""
+        return self._locality.find_present(self._locality.target(socket.packed, socket.ifindex))
+
     def find_open_lookups(self, sockets: Iterable[bindings.Socket]) -> set[tuple[int, bytes]]:
         """(VRF ifindex or 0, address) of every bind address for which the tables read do not already say that the
         kernel delivers to it.
@@ -49,7 +69,7 @@ class CloserLook:
                 continue
             target = self._locality.target(packed, ifindex)
             if any(target.packed) and not (
-                addresses.is_multicast(target.packed) or locality.is_scoped(target) or self._is_plainly_local(target)
+                addresses.is_multicast(target.packed) or first_look.is_scoped(target) or self._is_plainly_local(target)
             ):
                 wanted.add((target.vrf, target.packed))
         return wanted
@@ -66,8 +86,8 @@ class CloserLook:
             len(target.packed) == 4 and any(target.packed) and self._ipv4_type(target) is None for target in targets
         )
 
-    def find_route(self, target: locality.Target) -> Optional[addresses.Route]:
-        return self._table(target).find(target.packed, target.ifindex if locality.is_scoped(target) else 0)
+    def find_route(self, target: first_look.Target) -> Optional[addresses.Route]:
+        return self._table(target).find(target.packed, target.ifindex if first_look.is_scoped(target) else 0)
 
     def _judge_pin(self, socket: bindings.Socket) -> bindings.Binding:
         """What the pin, or not to see whether there is one, takes back of what the address promises."""
@@ -99,12 +119,12 @@ class CloserLook:
                 )
         target = self._locality.target(socket.packed, socket.ifindex)
         if not any(target.packed):
-            return locality.WILDCARD
+            return first_look.WILDCARD
         if addresses.is_multicast(target.packed):
-            return locality.GROUP
+            return first_look.GROUP
         return self._judge_ipv4(socket, target) if len(target.packed) == 4 else self._judge_ipv6(socket, target)
 
-    def _judge_ipv4(self, socket: bindings.Socket, target: locality.Target) -> bindings.Binding:
+    def _judge_ipv4(self, socket: bindings.Socket, target: first_look.Target) -> bindings.Binding:
         if self._network.routes_ipv4 is None:
             return bindings.Binding(bindings.UNKNOWN, None, None, "table local could not be read")
         kind = self._ipv4_type(target)
@@ -123,7 +143,7 @@ class CloserLook:
             reachable = socket.transparent if kind is not None else None
         return self._conclude(socket, target, plain, reachable, self._network.nonlocal_bind_ipv4)
 
-    def _judge_ipv6(self, socket: bindings.Socket, target: locality.Target) -> bindings.Binding:
+    def _judge_ipv6(self, socket: bindings.Socket, target: first_look.Target) -> bindings.Binding:
         if self._network.addresses is None:
             return bindings.Binding(bindings.UNKNOWN, None, None, "the addresses could not be read")
         if self._network.links is None:
@@ -134,7 +154,7 @@ class CloserLook:
             return bindings.Binding(
                 bindings.UNKNOWN, None, None, "it cannot be seen which interface a link-local address is bound on"
             )
-        present = self._locality.addresses_for(socket)
+        present = self.addresses_for(socket)
         plain = any(addresses.is_usable(address) for address in present)
         reachable = self._is_reachable(socket, target, False)
         if present and not plain:
@@ -151,7 +171,7 @@ class CloserLook:
     def _conclude(
         self,
         socket: bindings.Socket,
-        target: locality.Target,
+        target: first_look.Target,
         plain: Optional[bool],
         reachable: Optional[bool],
         nonlocal_bind: Optional[bool],
@@ -174,7 +194,7 @@ class CloserLook:
             return bindings.Binding(bindings.UNKNOWN, reachable, rebindable, f"no local route was seen, but {missing}")
         return bindings.Binding(bindings.STALE_ADDRESS, reachable, rebindable, f"no local route for {text}")
 
-    def _ipv4_type(self, target: locality.Target) -> Optional[int]:
+    def _ipv4_type(self, target: first_look.Target) -> Optional[int]:
         """inet_addr_type_table(); None where it depends on whether tables local and main are one."""
         if target.packed == _LIMITED_BROADCAST:
             return addresses.RTN_BROADCAST
@@ -194,12 +214,12 @@ class CloserLook:
         return None if looked_up in _IPV4_BINDABLE else addresses.RTN_UNICAST
 
     def _is_reachable(
-        self, socket: bindings.Socket, target: locality.Target, limited_broadcast: bool
+        self, socket: bindings.Socket, target: first_look.Target, limited_broadcast: bool
     ) -> Optional[bool]:
         if limited_broadcast or self._is_plainly_local(target):
             return True
         kind: Optional[int]
-        if locality.is_scoped(target):
+        if first_look.is_scoped(target):
             if self._network.routes_ipv6 is None:
                 return None
             route = self.find_route(target)  # a pinned socket's own link decides, and no rule can redirect that
@@ -213,7 +233,7 @@ class CloserLook:
             kind in (addresses.RTN_BROADCAST, addresses.RTN_ANYCAST) and socket.protocol == bindings.UDP
         )
 
-    def _where(self, target: locality.Target, holders: Iterable[addresses.Address]) -> str:
+    def _where(self, target: first_look.Target, holders: Iterable[addresses.Address]) -> str:
         assigned = self._locality.describe_holders(target.packed, holders)
         if assigned:
             return assigned
@@ -232,7 +252,7 @@ class CloserLook:
             f" dev {link.name}" if link is not None else ""
         )
 
-    def _is_plainly_local(self, target: locality.Target) -> bool:
+    def _is_plainly_local(self, target: first_look.Target) -> bool:
         """Table `local` says so, and no policy rule is asked before it."""
         if not self._network.local_first and not target.vrf:
             return False
@@ -244,7 +264,7 @@ class CloserLook:
             len(target.packed) == 16 or route.prefixlen == 32 or self._network.ipv4_merged is False or target.vrf != 0
         )
 
-    def _table(self, target: locality.Target) -> route_table.TableIndex:
+    def _table(self, target: first_look.Target) -> route_table.TableIndex:
         key = (len(target.packed), target.table)
         table = self._tables.get(key)
         if table is None:
@@ -255,11 +275,11 @@ class CloserLook:
         return table
 
 
-def is_pinned_elsewhere(known: locality.Locality, socket: bindings.Socket) -> bool:
+def is_pinned_elsewhere(known: first_look.Locality, socket: bindings.Socket) -> bool:
     """Pinned to a link that lacks the address, which others have. A VRF is no link in this sense."""
     if not socket.ifindex or socket.ifindex not in known.links or known.links[socket.ifindex].kind == "vrf":
         return False
-    holders = {address.ifindex for address in known.addresses_for(socket)}
+    holders = {address.ifindex for address in known.closer.addresses_for(socket)}
     return bool(holders) and socket.ifindex not in holders
 
 

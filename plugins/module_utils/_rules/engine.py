@@ -14,6 +14,7 @@ from typing import Callable, NamedTuple
 
 from .._model import findings
 from . import (
+    first_look,
     link_down,
     no_reuseaddr,
     pending_address,
@@ -22,13 +23,12 @@ from . import (
     shared_binding,
     stale_address,
     stale_interface,
-    views,
 )
 
 
 class Rule(NamedTuple):
     slug: str  # stable: users name it in `rules` and `skip_rules`
-    find: Callable[[views.View], Iterable[findings.Finding]]
+    find: Callable[[first_look.View], Iterable[findings.Finding]]
     may_pass: bool  # what it finds may be over a moment later, so that a second look is worth waiting for
 
 
@@ -44,7 +44,7 @@ RULES = (
 )
 
 
-def evaluate(view: views.View, slugs: Collection[str]) -> list[findings.Finding]:
+def evaluate(view: first_look.View, slugs: Collection[str]) -> list[findings.Finding]:
     """The findings of the named rules, the worst first, then by listener, then in the order of RULES."""
     found = [finding for rule in RULES if rule.slug in slugs for finding in rule.find(view)]
     return sorted(found, key=_sort_key)  # stable

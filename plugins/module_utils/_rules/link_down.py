@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "link-down"
 
 
-def find_links_down(view: views.View) -> Iterator[findings.Finding]:
+def find_links_down(view: first_look.View) -> Iterator[findings.Finding]:
     """The bind address is local, but the only link that has it is down."""
     concerned = [listener for listener in view.listeners if _has_links(listener)]
     if not view.capabilities.link_state or not view.locality.links:
@@ -27,7 +27,7 @@ def find_links_down(view: views.View) -> Iterator[findings.Finding]:
         return
     for listener in concerned:
         socket = listener.socket
-        links = view.locality.down_links_of(socket)
+        links = view.locality.closer.down_links_of(socket)
         if not links:
             continue
         names = ", ".join(link.name for link in links)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "no-reuseaddr"
 
 
-def find_missing_reuseaddr(view: views.View) -> Iterator[findings.Finding]:
+def find_missing_reuseaddr(view: first_look.View) -> Iterator[findings.Finding]:
     """A live TCP listener has no SO_REUSEADDR, so that a restart fails while connections are around."""
     hidden: dict[str, list[bindings.Listener]] = {}
     for listener in view.listeners:

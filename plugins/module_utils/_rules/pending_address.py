@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "pending-address"
 
@@ -20,14 +20,16 @@ _UNSEEN = "it cannot be seen whether the address is tentative or a duplicate"
 _WAIT = "duplicate address detection ends within seconds once the link is up; the listener then serves by itself"
 
 
-def find_pending_addresses(view: views.View) -> Iterator[findings.Finding]:
+def find_pending_addresses(view: first_look.View) -> Iterator[findings.Finding]:
     """The bind address is tentative, or duplicate address detection failed for it."""
     for listener in view.listeners:
         if listener.binding.state != bindings.PENDING:
             continue
         socket = listener.socket
         address = spelling.format_address(socket.packed)
-        duplicate = any((found.flags or 0) & addresses.IFA_F_DADFAILED for found in view.locality.addresses_for(socket))
+        duplicate = any(
+            (found.flags or 0) & addresses.IFA_F_DADFAILED for found in view.locality.closer.addresses_for(socket)
+        )
         where = f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         resolve = f"find the other holder of {address} on that link, then remove it here and add it again"
         yield findings.Finding(

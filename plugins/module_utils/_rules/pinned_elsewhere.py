@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 
 from .._model import addresses, bindings, findings
 from .._wire import spelling
-from . import closer_look, views, wording
+from . import closer_look, first_look, wording
 
 SLUG = "pinned-elsewhere"
 
 
-def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
+def find_pinned_elsewhere(view: first_look.View) -> Iterator[findings.Finding]:
     """The listener is pinned to a link, and only other links have its bind address."""
     links = view.locality.links
     for listener in view.listeners:
@@ -23,7 +23,7 @@ def find_pinned_elsewhere(view: views.View) -> Iterator[findings.Finding]:
         if listener.binding.state != bindings.VALID or not closer_look.is_pinned_elsewhere(view.locality, socket):
             continue
         pinned = links[socket.ifindex or 0].name
-        holders = sorted({_name(links, found.ifindex) for found in view.locality.addresses_for(socket)})
+        holders = sorted({_name(links, found.ifindex) for found in view.locality.closer.addresses_for(socket)})
         where = f"{wording.describe_holder(listener)} listens on {spelling.format_endpoint(socket)}"
         yield findings.Finding(
             rule=SLUG,

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._model import addresses, backends, bindings
+from .._model import addresses, backends, bindings, prefixes
 from .._wire import spelling
 
 _LIMITED_BROADCAST = b"\xff" * 4
@@ -38,7 +38,7 @@ class PortableLocality:
     """Judges by what psutil can see of a Network. Build it once per look at a host."""
 
     def __init__(
-        self, network: addresses.Network, capabilities: backends.Capabilities, intended: Sequence[addresses.Prefix] = ()
+        self, network: addresses.Network, capabilities: backends.Capabilities, intended: Sequence[prefixes.Prefix] = ()
     ) -> None:
         self._links = {link.ifindex: link for link in network.links or ()}
         self._links_are_certain = network.links is not None and 0 not in self._links
@@ -90,7 +90,7 @@ class PortableLocality:
                     self._flags(address) & (addresses.IFF_UP | addresses.IFF_LOOPBACK)
                     == addresses.IFF_UP | addresses.IFF_LOOPBACK
                 )
-                if is_up and addresses.Prefix(address.packed, address.prefixlen).covers(packed):
+                if is_up and prefixes.Prefix(address.packed, address.prefixlen).covers(packed):
                     return _valid(
                         f"in {spelling.format_address(address.packed)}/{address.prefixlen} of {self._name([address])}"
                     )

@@ -11,14 +11,14 @@ from typing import Optional
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "restart-blocked"
 
 _TOLD_BY_OTHERS = (bindings.STALE_ADDRESS, bindings.STALE_INTERFACE, bindings.PENDING, bindings.UNKNOWN)
 
 
-def find_blocked_restarts(view: views.View) -> Iterator[findings.Finding]:
+def find_blocked_restarts(view: first_look.View) -> Iterator[findings.Finding]:
     """A restart right now would fail with EADDRINUSE."""
     hidden: dict[str, list[bindings.Listener]] = {}
     if view.restarts is None:

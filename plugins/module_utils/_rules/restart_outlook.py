@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._model import bindings, connections, restarts
-from . import reuse
-from .locality import Locality
+from . import first_look, reuse
 
 _UNPINNED_NAME = (
     "what a restart pins to is the name that the program gave, and the interface that had it is gone; a name cannot be"
@@ -31,7 +30,7 @@ class PortUse(NamedTuple):
     doubtful: Collection[int] = ()  # inodes of sockets that may have lost their port with their connection
 
 
-def foresee_restart(listener: bindings.Listener, use: PortUse, locality: Locality) -> restarts.Outlook:
+def foresee_restart(listener: bindings.Listener, use: PortUse, locality: first_look.Locality) -> restarts.Outlook:
     """If this listener were closed now and bound and listened on again with the same options, everything else on the
     port staying as it is: what would the kernel answer?
 
@@ -65,7 +64,7 @@ def needs_connections(listener: bindings.Listener) -> bool:
     return listener.socket.protocol != bindings.TCP or not listener.options.reuseaddr
 
 
-def stands_free(listener: bindings.Listener, use: PortUse, locality: Locality) -> bool:
+def stands_free(listener: bindings.Listener, use: PortUse, locality: first_look.Locality) -> bool:
     """Whether nothing else that listens or is merely bound can be in the way of a restart, nor have connections that
     are: beside SO_REUSEPORT there may be listeners without SO_REUSEADDR."""
     socket, claim = listener.socket, make_claim(listener)
@@ -115,7 +114,11 @@ def may_be_anywhere(socket: bindings.Socket) -> Optional[bool]:
 
 
 def foresee_port(
-    claim: restarts.Claim, use: PortUse, locality: Locality, closing: Collection[int], unread_options: Optional[str]
+    claim: restarts.Claim,
+    use: PortUse,
+    locality: first_look.Locality,
+    closing: Collection[int],
+    unread_options: Optional[str],
 ) -> restarts.Outlook:
     if claim.protocol in use.unread:
         return make_unknown(use.unread[claim.protocol])
@@ -133,7 +136,7 @@ def foresee_port(
 
 
 def _keep_domain(
-    claim: restarts.Claim, rows: Sequence[reuse.Held], use: PortUse, locality: Locality
+    claim: restarts.Claim, rows: Sequence[reuse.Held], use: PortUse, locality: first_look.Locality
 ) -> Sequence[reuse.Held]:
     """Those in the claim's L3 domain; all where it is not known whether domains are kept apart."""
     if claim.protocol != bindings.TCP or use.is_shared is not False:
@@ -142,7 +145,7 @@ def _keep_domain(
     return [row for row in rows if _find_domain(row.occupant.ifindex, locality) == domain]
 
 
-def _find_domain(ifindex: int, locality: Locality) -> int:
+def _find_domain(ifindex: int, locality: first_look.Locality) -> int:
     return locality.target(bytes(4), ifindex).vrf if ifindex else 0
 
 

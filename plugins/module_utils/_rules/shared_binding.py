@@ -11,7 +11,7 @@ from typing import Optional
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "shared-binding"
 
@@ -19,7 +19,7 @@ SLUG = "shared-binding"
 _MULTICAST_PORTS = (1900, 3702, 5353, 5355)
 
 
-def find_shared_bindings(view: views.View) -> Iterator[findings.Finding]:
+def find_shared_bindings(view: first_look.View) -> Iterator[findings.Finding]:
     """The same address and port are held by different units (SO_REUSEPORT, or UDP with SO_REUSEADDR)."""
     groups: dict[tuple[object, ...], list[bindings.Listener]] = {}
     for listener in view.listeners:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "stale-address"
 
 
-def find_stale_addresses(view: views.View) -> Iterator[findings.Finding]:
+def find_stale_addresses(view: first_look.View) -> Iterator[findings.Finding]:
     """The bind address is no longer local to the socket's L3 domain, and nothing says that this is intended."""
     hidden: dict[str, list[bindings.Listener]] = {}
     for listener in view.listeners:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from .._model import bindings, findings
 from .._wire import spelling
-from . import views, wording
+from . import first_look, wording
 
 SLUG = "stale-interface"
 
 
-def find_stale_interfaces(view: views.View) -> Iterator[findings.Finding]:
+def find_stale_interfaces(view: first_look.View) -> Iterator[findings.Finding]:
     """The listener is pinned to an ifindex that no longer exists (deleted, or deleted and made again by that name)."""
     for listener in view.listeners:
         if listener.binding.state != bindings.STALE_INTERFACE:

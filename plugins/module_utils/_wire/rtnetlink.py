@@ -14,8 +14,8 @@ from . import netlink, spelling
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
-RTM_NEWROUTE, RTM_GETROUTE = 24, 26
-RTM_NEWRULE, RTM_GETRULE = 32, 34
+RTM_GETROUTE = 26
+RTM_GETRULE = 34
 
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10  # Linux numbers, also where this is imported elsewhere
 FAMILY_NAMES = {AF_INET: "ipv4", AF_INET6: "ipv6"}
@@ -61,7 +61,7 @@ _IFADDRMSG = struct.Struct("=BBBBI")
 # struct ifa_cacheinfo { __u32 ifa_prefered, ifa_valid, cstamp, tstamp; }
 _CACHEINFO = struct.Struct("=IIII")
 # struct rtmsg { unsigned char family, dst_len, src_len, tos, table, protocol, scope, type; unsigned flags; }
-_RTMSG = struct.Struct("=BBBBBBBBI")
+ROUTE_HEADER = struct.Struct("=BBBBBBBBI")
 # struct fib_rule_hdr { __u8 family, dst_len, src_len, tos, table, res1, res2, action; __u32 flags; }
 _RULE = struct.Struct("=BBBBBBBBI")
 _U32 = struct.Struct("=I")
@@ -80,16 +80,9 @@ def pack_address_request() -> bytes:
 
 def pack_table_request(family: int, table: int) -> bytes:
     """One routing table, filtered by the kernel where the socket asks for strict checking (Linux 4.20)."""
-    return _RTMSG.pack(family, 0, 0, 0, table if table < 256 else 0, 0, 0, 0, 0) + netlink.pack_attribute(
+    return ROUTE_HEADER.pack(family, 0, 0, 0, table if table < 256 else 0, 0, 0, 0, 0) + netlink.pack_attribute(
         RTA_TABLE, _U32.pack(table)
     )
-
-
-def pack_lookup_request(packed: bytes, ifindex: int) -> bytes:
-    """The route that a packet to `packed` takes from here; through the VRF `ifindex` where that is not 0."""
-    family = AF_INET if len(packed) == 4 else AF_INET6
-    request = _RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + netlink.pack_attribute(RTA_DST, packed)
-    return request + netlink.pack_attribute(RTA_OIF, _U32.pack(ifindex)) if ifindex else request
 
 
 def pack_rule_request(family: int) -> bytes:
@@ -167,11 +160,11 @@ def parse_address(payload: bytes) -> Optional[addresses.Address]:
 def parse_route(payload: bytes) -> Optional[addresses.Route]:
     """An RTM_NEWROUTE; None for a family that is neither IPv4 nor IPv6. Raises MalformedMessage."""
     family, prefixlen, _src_len, tos, table, _protocol, _scope, route_type, flags = netlink.unpack(
-        _RTMSG, "route message", payload
+        ROUTE_HEADER, "route message", payload
     )
     if family not in FAMILY_NAMES:
         return None
-    attributes = netlink.parse_attributes(payload, _RTMSG.size)
+    attributes = netlink.parse_attributes(payload, ROUTE_HEADER.size)
     destination = attributes.get(RTA_DST, bytes(ADDRESS_SIZES[family]))
     if len(destination) != ADDRESS_SIZES[family] or prefixlen > 8 * len(destination):
         raise netlink.MalformedMessage(f"a route to {len(destination)} bytes / {prefixlen}")

@@ -9,18 +9,14 @@ import math
 from typing import Any, Union
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import (
-    IFA_F_TENTATIVE,
-    Address,
-    Link,
-    Prefix,
-)
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import IFA_F_TENTATIVE, Address, Link
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import (
     BackendUnavailable,
     Gap,
     UnreadableTable,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import Batch, Change, Wish
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.address_wait import (
     parse_wish,

@@ -16,8 +16,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.units i
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.cases import collect_cases
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.commands import Done
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality, View
 from builders import SEES_ALL, make_backend, make_listener, make_ownership
 from plan_world import GONE, HERE, NETWORK, PlanWorld
 from plans import NGINX, make_unit, wish

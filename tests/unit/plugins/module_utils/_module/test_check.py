@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.backends import Gap
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     UNKNOWN_OWNERSHIP,
@@ -18,6 +17,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     Ownership,
     Service,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import arguments, judgement
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import InvalidOption
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.check import check_bindings

@@ -13,7 +13,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.plans import Proof
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_endpoints import find_endpoints
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from builders import make_address, make_link, make_listener, make_network
 from plans import listens, make_case, prospect
 

@@ -27,9 +27,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._module.plan_r
     render_outcome,
     render_plan,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality, View
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.rebind_outcome import Outcome, Place
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_case, make_settings, prospect
 

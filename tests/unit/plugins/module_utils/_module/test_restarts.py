@@ -15,7 +15,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.connect
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import BLOCKED, Claim, Outlook
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netlink_backend import NETLINK
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import UNREAD_FLAGS, foresee
 from builders import make_network
 

@@ -14,8 +14,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._module import run_carrier
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.run_carrier import find_carrier, kills_run
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.carrier import Carrier
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality, View
 from builders import SEES_ALL, make_address, make_link, make_network
 from plans import listens, make_unit
 

@@ -38,7 +38,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._readers.netli
     NETLINK,
     read_live_options,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from builders import make_link, make_route, make_socket
 from fake_kernel import FakeHost
 from recorded import read_dump

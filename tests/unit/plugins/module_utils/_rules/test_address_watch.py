@@ -15,7 +15,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     IFA_F_TENTATIVE,
     Address,
     Link,
-    Prefix,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes import (
     ABSENT,
@@ -25,6 +24,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.changes
     Change,
     Wish,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.address_watch import (
     KEPT_EVENTS,
     AddressWatch,

@@ -18,7 +18,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Route,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Socket
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from builders import make_address, make_link, make_network, make_route, make_socket
 from hypothesis import event, given, settings
 from hypothesis import strategies as st

@@ -15,8 +15,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.findings import REMEDIES, SEVERITIES
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import RULES as NAMES
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, evaluate, find_failing
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import (
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import (
+    Locality,
     View,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.wording import (

@@ -15,7 +15,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     IFF_UP,
     NO_NETWORK,
     RTN_BROADCAST,
-    Prefix,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     INTENDED,
@@ -26,8 +25,9 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     VALID,
     WILDCARD,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.psutil_backend import find_capabilities
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.portable_locality import PortableLocality
 from builders import make_address, make_link, make_network, make_route, make_socket
 from hypothesis import given

@@ -39,7 +39,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.blocker
     group_blockers,
     list_blockers,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality, View
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.no_reuseaddr import find_missing_reuseaddr
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_blocked import find_blocked_restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart_outlook import (
@@ -49,7 +49,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._rules.restart
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.reuse import infer_flags
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.shared_binding import find_shared_bindings
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View
 from builders import REUSES, SEES_ALL, make_address, make_link, make_listener, make_network
 from contracts import find_violations
 

@@ -18,7 +18,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     Link,
     Route,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._wire import rtnetlink
+from ansible_collections.infracheck.bindings.plugins.module_utils._wire import route_request, rtnetlink
 from ansible_collections.infracheck.bindings.plugins.module_utils._wire.netlink import (
     MalformedMessage,
     pack_attribute,
@@ -322,9 +322,9 @@ def test_requests_are_what_the_kernel_reads():
     assert rtnetlink.pack_address_request() == bytes(8)
     table = rtnetlink.pack_table_request(2, 70000)
     assert (table[0], table[4], parse_attributes(table, 12)) == (2, 0, {15: u32(70000)})
-    lookup = rtnetlink.pack_lookup_request(V6, 9)
+    lookup = route_request.pack_lookup_request(V6, 9)
     assert (lookup[0], lookup[1], parse_attributes(lookup, 12)) == (10, 128, {1: V6, 4: u32(9)})
-    assert parse_attributes(rtnetlink.pack_lookup_request(OURS, 0), 12) == {1: OURS}
+    assert parse_attributes(route_request.pack_lookup_request(OURS, 0), 12) == {1: OURS}
     assert rtnetlink.pack_rule_request(10) == b"\x0a" + bytes(11)
 
 

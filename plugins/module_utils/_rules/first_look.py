@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Is a bind address local: what Linux itself asks, in the same order.
+"""Whether a bind address is local, and whether all is in order: what Linux itself asks, in the same order, and the
+answers where they are plain.
 
-Here are the questions, and the answer for a binding that is plainly as it should be, which most are. All others are
-judged by closer_look.py.
+That is what a check mostly meets. What is not plain is told by closer_look.py and by the rules, which need not be
+loaded to find nothing: compiling them takes longer on the host than everything that they do.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from .._model import addresses, bindings
+from .._model import addresses, backends, bindings
 from .._wire import spelling
 
-if TYPE_CHECKING:  # loaded only where something is not plain
+if TYPE_CHECKING:  # loaded only where something is not plain, or a restart depends on what else is on the port
+    from .._model import prefixes
+    from .._model.restarts import Restarts
     from . import closer_look
 
 WILDCARD = bindings.Binding(bindings.WILDCARD, True, True, "bound to every address")
 # Delivery is decided by group memberships, not by routes: there is nothing local to lose.
 GROUP = bindings.Binding(bindings.VALID, None, True, "a multicast group, which is never stale")
+_FINE = (bindings.VALID, bindings.WILDCARD)
 
 
 class Target(NamedTuple):
@@ -36,7 +40,7 @@ class Target(NamedTuple):
 class Locality:
     """All questions about one Network. Build it once per look at a host; answers for equal bindings are kept."""
 
-    def __init__(self, network: addresses.Network, intended: Sequence[addresses.Prefix] = ()) -> None:
+    def __init__(self, network: addresses.Network, intended: Sequence[prefixes.Prefix] = ()) -> None:
         self.network = network
         self.intended = tuple(intended)
         self.links: dict[int, addresses.Link] = {link.ifindex: link for link in network.links or ()}
@@ -86,7 +90,7 @@ class Locality:
         target = self.target(bind_address, pin)
         if not any(target.packed):
             return WILDCARD
-        present = self._find_present(target)
+        present = self.find_present(target)
         if addresses.is_multicast(target.packed):
             return None if pin and present else GROUP  # a link can have a group as an address
         if not (self._is_own(target) and any(map(addresses.is_usable, present))):
@@ -106,32 +110,13 @@ class Locality:
         # Stable: among equals the dump's order is the lookup's.
         return min(rows, key=lambda route: route.priority).type == addresses.RTN_LOCAL
 
-    def links_of(self, socket: bindings.Socket) -> list[addresses.Link]:
-        """The links that carry the bind address (or the pin's own link); empty where nothing says."""
-        if socket.ifindex:
-            return [self.links[socket.ifindex]] if socket.ifindex in self.links else []
-        target = self.target(socket.packed, socket.ifindex)
-        indexes = {address.ifindex for address in self._find_present(target)}
-        if not indexes and any(target.packed):
-            route = self.closer.find_route(target)
-            indexes = {route.ifindex} if route is not None and route.ifindex else set()
-        return [self.links[index] for index in sorted(indexes) if index in self.links]
-
-    def down_links_of(self, socket: bindings.Socket) -> list[addresses.Link]:
-        """The links that carry the bind address, if all of them are down; else empty."""
-        links = self.links_of(socket)
-        return links if all(map(addresses.is_down, links)) else []
-
     def addresses_of(self, packed: bytes) -> list[addresses.Address]:
         return self._addresses.get(addresses.unmap(packed), [])
 
-    def addresses_for(self, socket: bindings.Socket) -> list[addresses.Address]:
-        """The addresses that count for this socket: equal to its own, in its L3 domain, and on its link where a pinned
-        socket's link decides.
+    def find_present(self, target: Target) -> list[addresses.Address]:
+        """The addresses that count for such a socket: equal to its own, in its L3 domain, and on its link where that of
+        a pinned socket decides.
         """
-        return self._find_present(self.target(socket.packed, socket.ifindex))
-
-    def _find_present(self, target: Target) -> list[addresses.Address]:
         return [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
 
     def describe_holders(self, packed: bytes, holders: Iterable[addresses.Address]) -> str:
@@ -162,3 +147,46 @@ class Locality:
 def is_scoped(target: Target) -> bool:
     """A pinned IPv6 link-local or loopback address: it must be on that very link."""
     return target.ifindex != 0 and (addresses.is_link_local(target.packed) or target.packed == bytes(15) + b"\1")
+
+
+class View(NamedTuple):
+    """One look at a host, judged: what a rule gets to see."""
+
+    listeners: tuple[bindings.Listener, ...]
+    capabilities: backends.Capabilities
+    locality: Locality  # links and addresses to ask about; empty where they could not be read
+    restarts: Optional[Restarts] = None  # None: no listener needed a closer look
+
+
+def is_in_order(view: View) -> bool:
+    """No rule has anything to say, not even of something unknown. False also where that is not plain to see."""
+    links = view.locality.links.values()
+    if not (view.capabilities.address_flags and view.capabilities.link_state and links) or view.restarts is not None:
+        return False
+    identities = {listener.socket.identity for listener in view.listeners}
+    if len(identities) < len(view.listeners) or not all(map(_is_fine, view.listeners)):
+        return False
+    # Links that nobody needs are down on many a host: docker0 without containers, a second port without a cable.
+    if not any(map(addresses.is_down, links)):
+        return True
+    places = {(listener.socket.packed, listener.socket.ifindex) for listener in view.listeners}
+    return not any(_may_be_down(view.locality, *place) for place in places)
+
+
+def _may_be_down(known: Locality, bind_address: bytes, pin: Optional[int]) -> bool:
+    """Every link that carries the address is down, or only a route tells which those are."""
+    target = known.target(bind_address, pin)
+    carriers = {pin} if pin else {address.ifindex for address in known.find_present(target)}
+    return any(carriers or target.packed) and all(
+        index in known.links and addresses.is_down(known.links[index]) for index in carriers
+    )
+
+
+def _is_fine(listener: bindings.Listener) -> bool:
+    socket, binding, options = listener.socket, listener.binding, listener.options
+    # A pin that cannot be seen takes back that it is reachable, and so does one to a link that lacks the address.
+    if binding.state not in _FINE or not binding.reachable:
+        return False
+    if socket.protocol != bindings.TCP or options.reuseaddr:
+        return True
+    return listener.ownership.status == bindings.KERNEL and options.reuseaddr is None

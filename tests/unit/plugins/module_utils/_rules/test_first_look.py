@@ -23,7 +23,6 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.address
     RTN_LOCAL,
     RTN_MULTICAST,
     RTN_UNICAST,
-    Prefix,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     INTENDED,
@@ -34,7 +33,8 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
     VALID,
     WILDCARD,
 )
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.prefixes import Prefix
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality
 from builders import make_address, make_link, make_network, make_route, make_socket
 
 LO = make_link(1, "lo", flags=0x10049, operstate="unknown")
@@ -366,8 +366,8 @@ TEST_LINKS_OF = [
 
 @pytest.mark.parametrize(("_what", "socket", "expected"), TEST_LINKS_OF)
 def test_links_of(_what, socket, expected):
-    assert Locality(world()).links_of(socket) == expected
+    assert Locality(world()).closer.links_of(socket) == expected
 
 
 def test_a_wildcard_is_on_no_link_even_where_one_makes_everything_local():
-    assert Locality(world(make_route("0.0.0.0/0", 3))).links_of(make_socket("0.0.0.0")) == []
+    assert Locality(world(make_route("0.0.0.0/0", 3))).closer.links_of(make_socket("0.0.0.0")) == []

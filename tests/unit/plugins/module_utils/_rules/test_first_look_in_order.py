@@ -12,8 +12,7 @@ import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Listener, Options, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.restarts import Outlook, Restarts
 from ansible_collections.infracheck.bindings.plugins.module_utils._rules.engine import RULES, evaluate
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.locality import Locality
-from ansible_collections.infracheck.bindings.plugins.module_utils._rules.views import View, is_in_order
+from ansible_collections.infracheck.bindings.plugins.module_utils._rules.first_look import Locality, View, is_in_order
 from builders import REUSES, SEES_ALL, make_address, make_link, make_network, make_ownership, make_route, make_socket
 from hypothesis import given, settings
 from hypothesis import strategies as st
