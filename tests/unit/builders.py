@@ -11,7 +11,6 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any, Optional
 
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.addresses import (
-    IFF_LOWER_UP,
     IFF_RUNNING,
     IFF_UP,
     NO_NETWORK,
@@ -35,7 +34,7 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.binding
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.services import name_plain
 
-UP = IFF_UP | IFF_RUNNING | IFF_LOWER_UP
+UP = IFF_UP | IFF_RUNNING | 0x10000  # and IFF_LOWER_UP, as the kernel says of a link with a carrier
 REUSES = Options(reuseaddr=True, reuseport=False, keepalive=False, defer_accept=0)
 SEES_ALL = Capabilities(pins=True, address_flags=True, link_state=True, routes=True, nonlocal_binds=False)
 

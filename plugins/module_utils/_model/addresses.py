@@ -13,7 +13,6 @@ from typing import NamedTuple, Optional
 IFF_UP = 0x1
 IFF_LOOPBACK = 0x8
 IFF_RUNNING = 0x40
-IFF_LOWER_UP = 0x10000
 
 # RFC 2863 operational states, include/uapi/linux/if.h
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")

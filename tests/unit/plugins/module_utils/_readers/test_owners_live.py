@@ -478,6 +478,14 @@ def test_a_pid_that_is_used_again_while_it_is_looked_into(nursery: Nursery, monk
     assert (walk.owners, walk.denied) == ({}, {})
 
 
+def run_apart(*command: str) -> list[str]:
+    """The lines that a Python program said, which finds the collection as this one does."""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
 APART = """
 import os, socket, sys
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
@@ -496,16 +504,8 @@ def test_from_inside_a_pid_namespace_the_host_is_not_seen(nursery: Nursery) -> N
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare(1)")
     child = nursery.start(listen, "nginx.service")
-    done = subprocess.run(
-        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c", APART, str(child.port)],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
+    unshare = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    assert run_apart(*unshare, sys.executable, "-c", APART, str(child.port)) == [
         "[('unknown', True, []), ('found', True, [1])]",
         "['processes outside of this PID namespace cannot be seen']",
     ]
@@ -576,16 +576,8 @@ def test_in_a_cgroup_namespace_paths_begin_where_those_of_proc_begin(nursery: Nu
     if not str(group).startswith(USUAL_PLACES):
         pytest.skip("the cgroup2 hierarchy is not mounted where systemd mounts it")
     [place] = [place for place in USUAL_PLACES if (Path(place) / "cgroup.controllers").is_file()]
-    done = subprocess.run(
-        ["sh", "-c", MOUNT, "sh", str(group.parent), sys.executable, str(group.stat().st_ino), IN_A_NAMESPACE],
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
+    arguments = (str(group.parent), sys.executable, str(group.stat().st_ino), IN_A_NAMESPACE)
+    assert run_apart("sh", "-c", MOUNT, "sh", *arguments) == [
         f"{place} [{child.pid}] None",
         f"/sys/fs/cgroup/unified [{child.pid}] /nginx.service",
     ]
