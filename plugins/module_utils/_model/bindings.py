@@ -17,10 +17,10 @@ PENDING = "pending"
 VALID = "valid"
 INTENDED = "intended"
 STALE_ADDRESS = "stale_address"
-UNKNOWN = "unknown"  # of holders: gone meanwhile, or the source has none
+UNKNOWN = "unknown"
 STATES = (STALE_INTERFACE, WILDCARD, PENDING, VALID, INTENDED, STALE_ADDRESS, UNKNOWN)
 
-# Of its holders; or UNKNOWN.
+# Of its holders; or UNKNOWN: gone meanwhile, or the source has none.
 FOUND = "found"  # at least one holder was seen
 DENIED = "denied"  # processes that may hold it cannot be looked into
 KERNEL = "kernel"  # a complete, privileged walk found nobody: a socket of the kernel's own (NFS, WireGuard, …)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that several modules share. Every error names the option, the value and what is allowed.
+"""The options that several modules share, and the backend that one of them names.
 
-What narrows a look down is read in selections.py.
+Every error names the option, the value and what is allowed. What narrows a look down is read in selections.py.
 """
 
 from __future__ import annotations

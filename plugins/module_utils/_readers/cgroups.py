@@ -35,12 +35,11 @@ class Cgroups:
     """
 
     def __init__(self, proc: str = "/proc", sys: str = "/sys") -> None:
-        self.path = ""  # of its root; empty where none is mounted
-        self._root: Optional[int] = None
         self._handles = True
         self._tree: Optional[cgroup_paths.CgroupTree] = None
         for place in _USUAL_PLACES:
-            self.path, self._root = f"{sys}/{place}", _open_root(f"{sys}/{place}")
+            self.path = f"{sys}/{place}"  # of its root
+            self._root = _open_root(self.path)
             if self._root is not None:
                 return
         from . import cgroup_paths

@@ -29,7 +29,7 @@ def find_owners(
     tree: cgroups.Cgroups,
     wanted: Collection[int],
 ) -> tuple[dict[int, bindings.Ownership], tuple[backends.Gap, ...]]:
-    """What bindings.read_owners() returns. walk: with what has been found so far. wanted: its `every_process`."""
+    """What owners.read_owners() returns. walk: with what has been found so far. wanted: its `every_process`."""
     finder = services.Services(walk, tree)
     walked = bool(wanted) or any(finder.is_unowned(socket) for socket in sockets)
     if walked:

@@ -122,7 +122,7 @@ class Services:
 
 
 def name_services(listeners: Sequence[bindings.Listener]) -> list[bindings.Listener]:
-    """With the services that bindings.read_owners() left to be named."""
+    """With the services that owners.read_owners() left to be named."""
     owned = name_plain([listener.ownership for listener in listeners])
     return [listener._replace(ownership=ownership) for listener, ownership in zip(listeners, owned)]
 

@@ -114,8 +114,8 @@ class Locality:
         return self._addresses.get(addresses.unmap(packed), [])
 
     def find_present(self, target: Target) -> list[addresses.Address]:
-        """The addresses that count for such a socket: equal to its own, in its L3 domain, and on its link where that of
-        a pinned socket decides.
+        """The addresses that count for such a socket: equal to its own, in its L3 domain, and, where the link of a
+        pinned socket decides, on that link.
         """
         return [address for address in self._addresses.get(target.packed, ()) if self._counts_for(address, target)]
 
@@ -169,17 +169,18 @@ def is_in_order(view: View) -> bool:
     # Links that nobody needs are down on many a host: docker0 without containers, a second port without a cable.
     if not any(map(addresses.is_down, links)):
         return True
-    places = {(listener.socket.packed, listener.socket.ifindex) for listener in view.listeners}
-    return not any(_may_be_down(view.locality, *place) for place in places)
+    places = {(listener.socket.packed, listener.socket.ifindex): listener.socket for listener in view.listeners}
+    return not any(_is_down(view.locality, socket) for socket in places.values())
 
 
-def _may_be_down(known: Locality, bind_address: bytes, pin: Optional[int]) -> bool:
-    """Every link that carries the address is down, or only a route tells which those are."""
-    target = known.target(bind_address, pin)
-    carriers = {pin} if pin else {address.ifindex for address in known.find_present(target)}
-    return any(carriers or target.packed) and all(
-        index in known.links and addresses.is_down(known.links[index]) for index in carriers
-    )
+def _is_down(known: Locality, socket: bindings.Socket) -> bool:
+    """Every link that carries the address is down."""
+    target = known.target(socket.packed, socket.ifindex)
+    carriers = {target.ifindex} if target.ifindex else {address.ifindex for address in known.find_present(target)}
+    if carriers and known.links.keys() >= carriers:
+        return all(addresses.is_down(known.links[index]) for index in carriers)
+    # Only a route tells which they are, or they came and went during the look.
+    return any(target.packed) and bool(known.closer.down_links_of(socket))
 
 
 def _is_fine(listener: bindings.Listener) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import (
     FOUND,
     UNKNOWN,
@@ -44,6 +45,14 @@ def test_the_options_of_many_sockets_are_read(monkeypatch):
     use, gaps = read(monkeypatch, LIMIT)
     assert gaps == ()
     assert all(len(held.flags) == 1 for held in use.held["tcp", 80])
+
+
+def test_a_backend_without_options_says_that_it_does_not_see_what_is_on_a_port(monkeypatch):
+    monkeypatch.setattr(restarts, "read_occupants", lambda *_ports, **_options: pytest.fail("was asked"))
+    blind = BACKEND._replace(name="psutil", capabilities=BACKEND.capabilities._replace(options=False))
+    use, gaps = restarts.read_port_use(blind, LOCALITY, {"tcp": {80}, "udp": {53}}, ())
+    assert (use.held, gaps) == ({}, ())
+    assert use.unread == dict.fromkeys(("tcp", "udp"), "backend psutil cannot see what else is on a port")
 
 
 def test_what_is_beyond_the_limit_is_unknown_and_a_gap(monkeypatch):

@@ -295,8 +295,18 @@ def test_what_is_at_the_usual_place_need_not_be_the_hierarchy(host: Host) -> Non
         (host.proc.parent / place).mkdir(parents=True)
     (host.proc.parent / "sys/fs/cgroup/unified/cgroup.controllers").write_text("")
     host.add_process(50, [101])
+    before = len(os.listdir("/proc/self/fd"))
     found, _gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH)))
     assert found == {101: Ownership((owner(50),), "found", NGINX, complete=False)}
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("raw", [b"", b"0\n", b"4:memory\n"])
+def test_a_holder_whose_cgroup_says_nothing_belongs_to_no_unit(host: Host, raw: bytes) -> None:
+    host.add_process(50, [101])
+    (host.proc / "50/cgroup").write_bytes(raw)
+    found, gaps = host.read(make_socket(inode=101, cgroup_id=host.find_id(NGINX_PATH)))
+    assert (found, gaps) == ({101: Ownership((owner(50),), "found", None, complete=False)}, ())
 
 
 def test_something_else_mounted_over_the_hierarchy(host: Host) -> None:

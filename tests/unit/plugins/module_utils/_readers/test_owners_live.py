@@ -548,7 +548,8 @@ def test_a_usual_place_needs_no_table_of_mounts(nursery: Nursery) -> None:
         assert PathFinder(cgroups, "/nowhere").read_path(group.stat().st_ino) is None
 
 
-# In a cgroup namespace: the hierarchy as the host has mounted it, and then as that namespace sees it.
+# In a cgroup namespace: the hierarchy as the host has mounted it, with what that namespace sees of it elsewhere, and
+# then the latter alone.
 IN_A_NAMESPACE = """
 import sys
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.cgroup_paths import PathFinder
@@ -561,22 +562,24 @@ MOUNT = """
 set -e
 echo 0 > "$1/cgroup.procs"
 exec unshare --cgroup --mount sh -ec '
+mount -t cgroup2 cgroup2 "$3"
 "$0" -c "$2" "$1"
+umount "$3"
 mount -t tmpfs tmpfs /sys/fs/cgroup
 mkdir /sys/fs/cgroup/unified
 mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
 "$0" -c "$2" "$1"
-' "$2" "$3" "$4"
+' "$2" "$3" "$4" "$5"
 """
 
 
-def test_in_a_cgroup_namespace_paths_begin_where_those_of_proc_begin(nursery: Nursery) -> None:
+def test_in_a_cgroup_namespace_paths_begin_where_those_of_proc_begin(nursery: Nursery, tmp_path: Path) -> None:
     child = nursery.start(listen, "nginx.service")
     group = nursery.make_group("nginx.service")
     if not str(group).startswith(USUAL_PLACES):
         pytest.skip("the cgroup2 hierarchy is not mounted where systemd mounts it")
     [place] = [place for place in USUAL_PLACES if (Path(place) / "cgroup.controllers").is_file()]
-    arguments = (str(group.parent), sys.executable, str(group.stat().st_ino), IN_A_NAMESPACE)
+    arguments = (str(group.parent), sys.executable, str(group.stat().st_ino), IN_A_NAMESPACE, str(tmp_path))
     assert run_apart("sh", "-c", MOUNT, "sh", *arguments) == [
         f"{place} [{child.pid}] None",
         f"/sys/fs/cgroup/unified [{child.pid}] /nginx.service",

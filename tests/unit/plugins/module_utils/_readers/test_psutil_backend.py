@@ -19,12 +19,14 @@ from ansible_collections.infracheck.bindings.plugins.module_utils._model.backend
     BackendUnavailable,
     UnreadableTable,
 )
+from ansible_collections.infracheck.bindings.plugins.module_utils._model.bindings import Options, Ownership
 from ansible_collections.infracheck.bindings.plugins.module_utils._module.arguments import select_backend
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.psutil_backend import (
     find_capabilities,
     make_backend,
 )
 from ansible_collections.infracheck.bindings.plugins.module_utils._readers.psutil_network import read_address
+from builders import make_socket
 from fake_psutil import (
     AF_LINK,
     AccessDenied,
@@ -107,6 +109,14 @@ def test_capabilities(platform, nonlocal_binds, whole_loopback):
     found = find_capabilities(platform)
     assert (found.pins, found.address_flags, found.link_state, found.routes) == (False, False, False, False)
     assert (found.nonlocal_binds, found.whole_loopback) == (nonlocal_binds, whole_loopback)
+    assert (found.options, found.services) == (False, False)
+
+
+def test_options_of_sockets_are_unknown_and_a_gap_already():
+    options, gaps = make_backend(make_psutil(), LINUX).read_options(
+        [make_socket()] * 2, [Ownership((), "found", None)] * 2
+    )
+    assert (options, gaps) == ([Options(reason="backend psutil cannot read them")] * 2, ())
 
 
 # -- sockets

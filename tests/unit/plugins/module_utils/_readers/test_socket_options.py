@@ -322,6 +322,14 @@ def test_refusals_leave_nothing_open_and_are_explained(calls, reason):
     ]
 
 
+def test_each_reason_is_a_gap_of_its_own_in_one_order():
+    def duplicate(_pidfd, descriptor):
+        raise OSError(errno.ESRCH if descriptor == 3 else errno.EMFILE, "no")
+
+    _found, gaps = read_options([row(77), row(78)], [own(4242, 3), own(4242, 4)], Calls(open_null, duplicate))
+    assert [gap.reason for gap in gaps] == ["the descriptor could not be duplicated: Too many open files", GONE]
+
+
 def test_an_error_in_the_middle_leaves_nothing_open(hold, monkeypatch):
     pid, [(descriptor, inode, port)] = hold([(socket.SOCK_STREAM,)])
     before = count_descriptors()

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 SLUGS = [rule.slug for rule in RULES]
 
 DOWN: dict[str, Any] = {"flags": 0x1002, "operstate": "down"}
-LINKS = [make_link(1, "lo", flags=0x10049, operstate="unknown"), make_link(2, "eth0"), make_link(3, "eth1")]
+LO, DOWN_LINK = make_link(1, "lo", flags=0x10049, operstate="unknown"), make_link(2, "eth0", **DOWN)
+LINKS = [LO, make_link(2, "eth0"), make_link(3, "eth1")]
 ADDRESSES = [
     make_address("127.0.0.1/8", 1, scope=254),
     make_address("192.0.2.5/24", 2),
@@ -62,6 +63,16 @@ def test_links_that_are_down_and_that_nobody_needs_change_nothing():
     assert is_in_order(look(SOCKETS, network))
 
 
+def test_a_link_that_is_down_changes_nothing_where_another_carries_the_address():
+    both = [make_address("192.0.2.5/24", 2), make_address("192.0.2.5/24", 3)]
+    assert is_in_order(look([make_socket()], make_network([LO, DOWN_LINK, make_link(3, "eth1")], both)))
+
+
+def test_what_a_route_alone_makes_local_is_in_order_where_its_link_is_up():
+    network = make_network([LO, DOWN_LINK], [make_address("127.0.0.1/8", 1)], [make_route("127.0.0.0/8", 1)])
+    assert is_in_order(look([make_socket("127.0.1.1")], network))
+
+
 @pytest.mark.parametrize("turn", [1, -1])
 def test_each_pin_counts_for_itself(turn):
     network = make_network([*LINKS, make_link(4, "eth2", **DOWN)], ADDRESSES)
@@ -98,6 +109,19 @@ TEST_FOUND = [
     ("link-down", look([make_socket()], make_network([], ADDRESSES))),
     ("link-down", look([make_socket()], make_network([make_link(2, **DOWN)], ADDRESSES))),
     ("link-down", look([make_socket("0.0.0.0", ifindex=2)], make_network([make_link(2, **DOWN)], ADDRESSES))),
+    # Only a route tells on which link it is.
+    (
+        "link-down",
+        look([make_socket("192.0.2.77")], make_network([LO, DOWN_LINK], [], [make_route("192.0.2.0/24", 2)])),
+    ),
+    # A link that came while the host was looked at carries it as well.
+    (
+        "link-down",
+        look(
+            [make_socket()],
+            make_network([LO, DOWN_LINK], [make_address("192.0.2.5/24", 2), make_address("192.0.2.5/24", 9)]),
+        ),
+    ),
     ("pinned-elsewhere", look([make_socket(ifindex=3)], NETWORK)),
     ("no-reuseaddr", look([make_socket()], NETWORK, options=Options(reuseaddr=False, reuseport=False))),
     ("no-reuseaddr", look([make_socket()], NETWORK, options=Options(reason="denied"))),
@@ -128,7 +152,7 @@ addresses = st.lists(
     st.builds(
         lambda address, fields: address._replace(**fields),
         st.sampled_from(ADDRESSES),
-        st.sampled_from([{}, {}, {}, {"ifindex": 3}, {"flags": 0x40}, {"flags": 0x48}]),
+        st.sampled_from([{}, {}, {}, {"ifindex": 3}, {"ifindex": 9}, {"flags": 0x40}, {"flags": 0x48}]),
     ),
     max_size=4,
 )
@@ -136,12 +160,16 @@ networks = st.one_of(
     st.just(NETWORK),
     st.builds(make_network, links, addresses),
     st.builds(make_network, st.just(LINKS), addresses),
+    st.builds(make_network, links, addresses, st.just([make_route("192.0.2.0/24", 2)])),
+    st.builds(make_network, st.just([LO, DOWN_LINK]), addresses),
     st.builds(make_network, st.none(), addresses),
 )
 sockets = st.lists(
     st.builds(
         make_socket,
-        st.sampled_from(["0.0.0.0", "::", "127.0.0.1", "192.0.2.5", "2001:db8::5", "fe80::1", "224.0.0.251"]),
+        st.sampled_from(
+            ["0.0.0.0", "::", "127.0.0.1", "192.0.2.5", "192.0.2.77", "2001:db8::5", "fe80::1", "224.0.0.251"]
+        ),
         st.integers(1, 3),
         protocol=st.sampled_from(["tcp", "udp"]),
         ifindex=st.sampled_from([0, 0, 0, 2, 3, 7, None]),
