@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ from ansible_collections.infracheck.bindings.tests.kernel.restart_namespaces imp
 
 ROUNDS = 40
 HISTORIES = 25
+ATTEMPTS, PAUSE = 50, 0.1  # seconds
 ALL_STATES = {"tcp": 0x2FFE, "udp": 0x2FFE}
 
 
@@ -56,6 +58,25 @@ def strip(row: Occupant) -> Occupant:
     return row._replace(clears_in=None if row.clears_in is None else 0)
 
 
+def read_both(diag: NetlinkSocket, protocol: str, ports: list[int]) -> tuple[Counter[Occupant], Counter[Occupant]]:
+    """Without and with the filter, at a time when nothing changed: a connection that ends may still be on its way from
+    one state to the next.
+    """
+    whole, found = read_whole(diag, protocol, ports), Counter[Occupant]()
+    for _attempt in range(ATTEMPTS):
+        before = whole
+        found = Counter(map(strip, read_protocol(diag, protocol, ports)))
+        whole = read_whole(diag, protocol, ports)
+        if whole == before:
+            return whole, found
+        time.sleep(PAUSE)
+    raise RuntimeError(f"the {protocol} sockets never were the same twice")
+
+
+def read_whole(diag: NetlinkSocket, protocol: str, ports: list[int]) -> Counter[Occupant]:
+    return Counter(strip(row) for row in read_everything(diag, protocol) if row.port in ports)
+
+
 def main() -> None:
     namespaces = Namespaces()
     random = Random(1)
@@ -72,11 +93,7 @@ def main() -> None:
                     history.play_udp() if random.random() < 0.2 else history.play_tcp()
             for protocol in ("tcp", "udp"):
                 ports = pick_ports(random, used)
-                whole = Counter(map(strip, (row for row in read_everything(diag, protocol) if row.port in ports)))
-                found = Counter(map(strip, read_protocol(diag, protocol, ports)))
-                if whole != found:
-                    whole = Counter(map(strip, (row for row in read_everything(diag, protocol) if row.port in ports)))
-                    found = Counter(map(strip, read_protocol(diag, protocol, ports)))
+                whole, found = read_both(diag, protocol, ports)
                 if whole != found:
                     wrong.append(f"round {number}, {protocol}: {whole - found} missing, {found - whole} too many")
                 states.update(row.state for row in found)
